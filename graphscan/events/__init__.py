@@ -1,0 +1,1 @@
+"""What comes in: the event model, the formats, the reader and the row ledger."""
