@@ -1,0 +1,1 @@
+"""Who acted together: layers, co-action pairs, edges."""
