@@ -23,8 +23,8 @@ EXECUTION_ONLY: Final = frozenset({"threads", "memory_limit"})
 Action = Literal[
     "post", "repost", "comment", "like", "follow", "message", "chat_message", "chat_join", "profile", "other"
 ]
-ObjectKind = Literal["object_id", "parent_id", "urls", "hashtags", "media_hash", "text", "profile"]
-NullKind = Literal["share", "comment", "chat", "message", "none"]
+ObjectKind = Literal["object_id", "urls", "hashtags", "text", "media_hash", "profile", "clock"]
+BirthKind = Literal["content", "session", "trigger", "none"]
 
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 PositiveFloat = Annotated[float, Field(gt=0.0)]
@@ -47,44 +47,44 @@ class LayerSettings(Section):
         description="Two acts on one object at most this many seconds apart are a pair (inclusive)."
     )
     actions: tuple[Action, ...] = Field(min_length=1, description="The actions whose events count.")
-    object: ObjectKind = Field(
-        description="What the accounts have in common: a column of the events, or a near-duplicate "
-        "`text` or `profile` group."
+    object_kind: ObjectKind = Field(
+        description="What the accounts have in common: a column of the events, a near-duplicate `text` or "
+        "`profile` group, or a `clock` (period and phase)."
     )
-    null: NullKind = Field(
+    birth: BirthKind = Field(
         default="none",
-        description="What counts as the birth of an object when a group is tested: `share` the post or else "
-        "the first share, `comment` the parent, `chat` the session start, `message` the trigger; `none`: "
-        "the layer has no valid test and raises no suspicion by itself.",
+        description="How the birth of an object is known when a group is tested: `content` its post, else the "
+        "first act on it, `session` the start of the chat session, `trigger` the target's join or first post; "
+        "`none`: the layer has no valid test of synchrony and raises no suspicion by itself.",
     )
 
 
-_PUBLIC: Final[tuple[Action, ...]] = ("post", "repost", "comment", "message", "chat_message")
-_WRITTEN: Final[tuple[Action, ...]] = ("post", "comment", "message", "chat_message")
+_CONTENT: Final[tuple[Action, ...]] = ("post", "repost", "comment", "message", "chat_message")
 _DAY_S: Final = 86_400.0
 
 
 def _layer(
-    window_s: float, actions: tuple[Action, ...], object_: ObjectKind, null: NullKind = "none"
+    window_s: float, actions: tuple[Action, ...], object_kind: ObjectKind, birth: BirthKind = "none"
 ) -> LayerSettings:
-    return LayerSettings(window_s=window_s, actions=actions, object=object_, null=null)
+    return LayerSettings(window_s=window_s, actions=actions, object_kind=object_kind, birth=birth)
 
 
 def default_layers() -> dict[str, LayerSettings]:
     """The layers of a fresh install, by name."""
     return {
-        "co_repost": _layer(60.0, ("repost",), "object_id", "share"),
-        "co_comment": _layer(300.0, ("comment",), "object_id", "comment"),
-        "co_like": _layer(300.0, ("like",), "object_id", "share"),
-        "co_url": _layer(300.0, _PUBLIC, "urls"),
-        "co_hashtags": _layer(_DAY_S, _PUBLIC, "hashtags"),
-        "co_text": _layer(_DAY_S, _WRITTEN, "text"),
-        "co_media": _layer(_DAY_S, _WRITTEN, "media_hash"),
-        "co_follow": _layer(_DAY_S, ("follow",), "object_id", "share"),
-        "co_message": _layer(_DAY_S, ("message",), "object_id", "message"),
-        "co_chat": _layer(120.0, ("chat_message",), "object_id", "chat"),
+        "co_repost": _layer(60.0, ("repost",), "object_id", "content"),
+        "co_comment": _layer(300.0, ("comment",), "object_id", "content"),
+        "co_like": _layer(300.0, ("like",), "object_id", "content"),
+        "co_url": _layer(300.0, _CONTENT, "urls"),
+        "co_hashtags": _layer(_DAY_S, _CONTENT, "hashtags"),
+        "co_text": _layer(_DAY_S, _CONTENT, "text"),
+        "co_media": _layer(_DAY_S, _CONTENT, "media_hash"),
+        "co_follow": _layer(_DAY_S, ("follow",), "object_id", "trigger"),
+        "co_message": _layer(_DAY_S, ("message",), "object_id", "trigger"),
+        "co_chat": _layer(120.0, ("chat_message",), "object_id", "session"),
         "co_join": _layer(600.0, ("chat_join",), "object_id"),
         "co_profile": _layer(600.0, ("profile",), "profile"),
+        "co_clock": _layer(120.0, _CONTENT, "clock"),
     }
 
 
@@ -92,7 +92,7 @@ class NetworkSettings(Section):
     """The co-action network."""
 
     max_pairs_per_object: PositiveInt = Field(
-        default=2_000_000,
+        default=20_000_000,
         description="Pairs of events that one object may give in one layer; what is beyond is capped, "
         "counted and named in the manifest.",
     )
