@@ -84,3 +84,5 @@ system-deps:
 
 clean: ## Remove the virtual environment and all caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist
+
+include deploy/neo4j/neo4j.mk
