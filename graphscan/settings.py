@@ -53,9 +53,9 @@ class LayerSettings(Section):
     )
     birth: BirthKind = Field(
         default="none",
-        description="How the birth of an object is known when a group is tested: `content` its post, else the "
-        "first act on it, `session` the start of the chat session, `trigger` the target's join or first post; "
-        "`none`: the layer has no valid test of synchrony and raises no suspicion by itself.",
+        description="How the birth of an object is known when a group is tested: `content` its post, else "
+        "the first act on it, `session` the start of the chat session, `trigger` the target's join or first "
+        "post; `none`: the layer has no valid test of synchrony and raises no suspicion by itself.",
     )
 
 
