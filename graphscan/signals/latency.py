@@ -1,0 +1,205 @@
+"""Latency: how fast, and how evenly, does the account answer or write?
+
+Levels of latency (median, share under a minute) are left out on purpose: they change sign between bots that
+react and bots that run on a schedule. Nothing here exists on a source that rounds times to the minute.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphscan.events.model import ACTIONS
+from graphscan.signals.acts import DAY_US, HOUR_US, US_PER_S, AccountActs
+from graphscan.signals.grouping import count, mean, missing_below, n_distinct, spread, top_rows
+from graphscan.signals.model import N_EXAMPLES, FamilyValues, Signal, SignalValues
+
+CHARS_PER_S: Final = 12.0
+MIN_CHARS: Final = 20
+MIN_ANSWERS: Final = 5
+ECHO_US: Final = 2 * US_PER_S
+# In a chat people write while others speak, so the time since somebody else's message is no writing time.
+_CHAT: Final = ACTIONS.index("chat_message")
+ANSWERING: Final = tuple(ACTIONS.index(a) for a in ("post", "comment", "message", "chat_message"))
+
+SIGNALS: Final = (
+    Signal(
+        "implausible_speed",
+        "latency",
+        1,
+        "Answers faster than a person can write",
+        "share of answers of at least 20 characters written at more than 12 characters a second since the act "
+        "they follow; an answer follows somebody else's act in the thread within 24 hours, and not the "
+        "account's own act within 2 seconds; group chats are left out, where people write while others speak",
+        "share",
+        1,
+        True,
+        "5 answers",
+        ("text",),
+        "People who paste prepared text, logs or tables.",
+        "Typing speeds: Dhakal et al. 2018, doi:10.1145/3173574.3174220 (fastest 1 % near 10 characters a second)",
+        "{value:.0%} of {n} answers came faster than a person can write",
+        own_acts=False,
+    ),
+    Signal(
+        "implausible_output",
+        "latency",
+        1,
+        "Writing faster than a person can write",
+        "share of own texts of at least 20 characters written at more than 12 characters a second since the "
+        "account's own previous act",
+        "share",
+        1,
+        True,
+        "5 texts",
+        ("text",),
+        "People who paste prepared text, open several drafts at once, or import.",
+        "Typing speeds: Dhakal et al. 2018, doi:10.1145/3173574.3174220",
+        "{value:.0%} of {n} texts came faster after the account's own last act than a person can write",
+    ),
+    Signal(
+        "latency_spread",
+        "latency",
+        1,
+        "Spread of the answer times",
+        "standard deviation of log10 seconds of answers within an hour",
+        "log10 s",
+        -1,
+        False,
+        "5 answers within an hour",
+        (),
+        "People who answer from notifications at once. Measured on two labelled sets it points the other way, so it is "
+        "shown and moves no score.",
+        "Spread of reply latency: Chavoshi et al. 2016, doi:10.1109/ICDM.2016.0096",
+        "answer times spread over {value:.2f} orders of magnitude ({n} answers)",
+        own_acts=False,
+    ),
+    Signal(
+        "partners_per_answer",
+        "latency",
+        1,
+        "Different partners per answer",
+        "distinct accounts answered divided by the answers counted, over the first 50 answers",
+        "share",
+        1,
+        False,
+        "5 answers",
+        (),
+        "Greeters and support staff, who answer everybody once.",
+        "Own definition",
+        "{n} answers went to different accounts at a rate of {value:.2f} each",
+        own_acts=False,
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Acts that answer somebody else's act.
+
+    Parameters
+    ----------
+    row
+        Event row of the answer.
+    previous_row
+        Event row of the act it follows in the thread.
+    lag_us
+        Time between them.
+    """
+
+    row: NDArray[np.int64]
+    previous_row: NDArray[np.int64]
+    lag_us: NDArray[np.int64]
+
+
+def answers(acts: AccountActs) -> Answers:
+    """Answers in all threads: the previous act is someone else's, at most 24 h old, and not an own echo."""
+    n = acts.n_acts
+    if n == 0:
+        empty = np.zeros(0, dtype=np.int64)
+        return Answers(empty, empty, empty)
+    row = np.arange(n)
+    order = np.lexsort((row, acts.thread))
+    thread, account, time = acts.thread[order], acts.account[order], acts.time_us[order]
+    own_gap = np.empty(n, dtype=np.int64)
+    own_gap[acts.order] = acts.gap_us_g
+    speaks = np.isin(acts.action, ANSWERING)[order]
+    ok = np.zeros(n, dtype=bool)
+    lag = np.zeros(n, dtype=np.int64)
+    lag[1:] = np.diff(time)
+    gap = own_gap[order]
+    ok[1:] = (np.diff(thread) == 0) & (np.diff(account) != 0)
+    ok &= (thread >= 0) & speaks & (lag <= DAY_US) & ((gap < 0) | (gap > ECHO_US))
+    at = np.flatnonzero(ok)
+    return Answers(order[at], order[at - 1], lag[at])
+
+
+def latency_values(acts: AccountActs) -> FamilyValues:
+    """All latency signals; none on a source of minute resolution or coarser."""
+    if acts.resolution_us >= 60 * US_PER_S:
+        return {}
+    a = acts.n_accounts
+    found = answers(acts)
+    group = acts.account[found.row]
+    none = np.full((a, N_EXAMPLES), -1, dtype=np.int64)
+    length = acts.text_length[found.row]
+    fast = too_fast(length, found.lag_us, acts.resolution_us)
+    long_enough = (length >= MIN_CHARS) & (acts.action[found.row] != _CHAT)
+    fast &= long_enough
+    n_long = count(group[long_enough], a)
+    values = {
+        "implausible_speed": SignalValues(
+            missing_below(mean(group[long_enough], fast[long_enough], a), n_long, MIN_ANSWERS),
+            n_long,
+            top_rows(group, found.row, np.where(fast, length, 0.0), a, N_EXAMPLES),
+        )
+    }
+    own_length = acts.text_length[acts.order]
+    judged = (own_length >= MIN_CHARS) & (acts.gap_us_g >= 0)
+    own_fast = judged & too_fast(own_length, acts.gap_us_g, acts.resolution_us)
+    n_judged = count(acts.account_g[judged], a)
+    values["implausible_output"] = SignalValues(
+        missing_below(mean(acts.account_g[judged], own_fast[judged], a), n_judged, MIN_ANSWERS),
+        n_judged,
+        top_rows(acts.account_g, acts.order, np.where(own_fast, own_length, 0.0), a, N_EXAMPLES),
+    )
+    soon = found.lag_us <= HOUR_US
+    seconds = np.maximum(found.lag_us, max(acts.resolution_us, 1)) / US_PER_S
+    n_soon = count(group[soon], a)
+    values["latency_spread"] = SignalValues(
+        missing_below(spread(group[soon], np.log10(seconds[soon]), a), n_soon, MIN_ANSWERS), n_soon, none
+    )
+    first = _first_of(group, found.row, 50)
+    partner = acts.account[found.previous_row]
+    n_first = count(group[first], a)
+    values["partners_per_answer"] = SignalValues(
+        missing_below(
+            np.divide(n_distinct(group[first], partner[first], a), np.maximum(n_first, 1)), n_first, MIN_ANSWERS
+        ),
+        n_first,
+        none,
+    )
+    return values
+
+
+def too_fast(
+    length: NDArray[np.float64], lag_us: NDArray[np.int64], resolution_us: int
+) -> NDArray[np.bool_]:
+    """Whether a text of that length cannot have been written in the lag; the rounding counts for the writer."""
+    seconds = (lag_us + resolution_us) / US_PER_S
+    with np.errstate(invalid="ignore"):
+        return (length >= MIN_CHARS) & (length / seconds > CHARS_PER_S)
+
+
+def _first_of(group: NDArray[np.int64], row: NDArray[np.int64], k: int) -> NDArray[np.bool_]:
+    """The ``k`` items of smallest row in each group."""
+    order = np.lexsort((row, group))
+    g = group[order]
+    begin = np.concatenate([[0], np.cumsum(np.bincount(g))]) if len(g) else np.zeros(1, dtype=np.int64)
+    result = np.zeros(len(group), dtype=bool)
+    if len(g):
+        result[order] = np.arange(len(g)) - begin[g] < k
+    return result
