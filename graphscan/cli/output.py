@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import json
 import math
+import os
 import sys
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
 
 import click
 
@@ -103,7 +104,9 @@ class Output:
         """A rich console on stdout; plain where there is no terminal or ``NO_COLOR`` is set."""
         from rich.console import Console
 
-        return Console(file=sys.stdout, markup=False, highlight=False, emoji=False)
+        # rich's own reading of NO_COLOR leaves bold and italic in; plain means plain.
+        system: Literal["auto"] | None = None if os.environ.get("NO_COLOR") else "auto"
+        return Console(file=sys.stdout, color_system=system, markup=False, highlight=False, emoji=False)
 
 
 def output_options(function: Callable[Concatenate[Output, P], R]) -> Callable[P, R]:

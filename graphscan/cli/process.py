@@ -108,8 +108,12 @@ def _invoke(args: list[str], report: _Report) -> int:
     from graphscan.cli.root import root
 
     try:
-        result = root.main(args, prog_name="graphscan", standalone_mode=False)
-        return result if isinstance(result, int) else EXIT_DONE
+        if "_GRAPHSCAN_COMPLETE" in os.environ:
+            root.main(args, prog_name="graphscan")
+        # Not `root.main`: it has its own ideas about signals and closed pipes.
+        with root.make_context("graphscan", args) as context:
+            root.invoke(context)
+        return EXIT_DONE
     except GraphscanError as error:
         return report(error)
     except click.exceptions.Exit as stop:
