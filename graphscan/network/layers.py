@@ -50,6 +50,9 @@ class LayerDefinition:
         How the birth of an object is known: ``content`` (the time it was posted, else the first act on it),
         ``session`` (the chat session's start), ``trigger`` (the target's join or first post), ``none`` (no
         valid synchrony null: the layer can support a cluster but never find one).
+    is_conversation
+        Acts answer each other, so people who talk are together in time without any agreement. Objects that
+        a group's own member opened then have no valid null for that group.
     """
 
     name: str
@@ -57,13 +60,14 @@ class LayerDefinition:
     object_kind: ObjectKind
     window_s: float
     birth: BirthKind
+    is_conversation: bool = False
 
 
 LAYERS: Final[Mapping[str, LayerDefinition]] = {
     layer.name: layer
     for layer in (
         LayerDefinition("co_repost", ("repost",), "object_id", 60, "content"),
-        LayerDefinition("co_comment", ("comment",), "object_id", 300, "content"),
+        LayerDefinition("co_comment", ("comment",), "object_id", 300, "content", True),
         LayerDefinition("co_like", ("like",), "object_id", 300, "content"),
         LayerDefinition("co_url", CONTENT_ACTIONS, "urls", 300, "none"),
         LayerDefinition("co_hashtags", CONTENT_ACTIONS, "hashtags", 86_400, "none"),
@@ -71,7 +75,7 @@ LAYERS: Final[Mapping[str, LayerDefinition]] = {
         LayerDefinition("co_media", CONTENT_ACTIONS, "media_hash", 86_400, "none"),
         LayerDefinition("co_follow", ("follow",), "object_id", 86_400, "trigger"),
         LayerDefinition("co_message", ("message",), "object_id", 86_400, "trigger"),
-        LayerDefinition("co_chat", ("chat_message",), "object_id", 120, "session"),
+        LayerDefinition("co_chat", ("chat_message",), "object_id", 120, "session", True),
         LayerDefinition("co_join", ("chat_join",), "object_id", 600, "none"),
         LayerDefinition("co_profile", ("profile",), "profile", 600, "none"),
         LayerDefinition("co_clock", CONTENT_ACTIONS, "clock", 120, "none"),

@@ -183,6 +183,10 @@ class Background:
             posts = self.rows_of("post")
             at = np.full(len(self.object_ids), np.iinfo(np.int64).max)
             np.minimum.at(at, self.object[posts], self.times_us[posts])
+            # An event makes content of its own, under its event id, that others may act on.
+            made = pc.index_in(self.events.column("event_id"), value_set=self.object_ids)
+            made = pc.fill_null(made, -1).to_numpy()
+            np.minimum.at(at, made[made >= 0], self.times_us[made >= 0])
             posted = at[object_code]
             known = posted <= birth
             birth = np.where(known, posted, birth)

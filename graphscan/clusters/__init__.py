@@ -1,0 +1,1 @@
+"""Which groups acted together in a way that chance and habit do not explain."""

@@ -1,0 +1,222 @@
+"""Who acted on what, and how long after it came into being: the table that clusters are tested on.
+
+A delay is the time of an account's first act on an object less the object's birth. The synchrony null keeps
+every account's own delays and every object's birth, and breaks only what they have in common, so a layer
+whose objects have no birth has no valid null.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphscan.network.coaction import order_by_object_and_time
+from graphscan.network.layers import EncodedEvents, Layer, dictionary_codes
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Incidence:
+    """First act of each account on each object of a layer, sorted by (object, time, account).
+
+    Parameters
+    ----------
+    account, obj, event
+        Codes, shape ``(n,)``; ``event`` is the row in the events table.
+    time_us, delay_us
+        Time of the act, and time since the birth of the object, in microseconds.
+    n_accounts, n_objects
+        Sizes of the code spaces.
+    n_active
+        Accounts that share at least one object with somebody: the A of the weights. Strangers do not count,
+        so adding them changes nothing.
+    object_ids
+        Name of each object code.
+    opener
+        Account that opened each object, shape ``(n_objects,)``: who posted the content, or was the first to
+        speak in the session; -1 where unknown.
+    """
+
+    account: IntArray
+    obj: IntArray
+    event: IntArray
+    time_us: IntArray
+    delay_us: IntArray
+    n_accounts: int
+    n_objects: int
+    n_active: int
+    object_ids: pa.Array
+    opener: IntArray
+
+    def __len__(self) -> int:
+        return len(self.account)
+
+    def take(self, rows: NDArray[np.bool_] | IntArray) -> Incidence:
+        """Only ``rows``; the code spaces and ``n_active`` stay."""
+        return Incidence(
+            self.account[rows],
+            self.obj[rows],
+            self.event[rows],
+            self.time_us[rows],
+            self.delay_us[rows],
+            self.n_accounts,
+            self.n_objects,
+            self.n_active,
+            self.object_ids,
+            self.opener,
+        )
+
+    @property
+    def accounts_on_object(self) -> IntArray:
+        """Number of accounts on each object, shape ``(n_objects,)``."""
+        return np.bincount(self.obj, minlength=self.n_objects)
+
+
+def layer_incidence(
+    layer: Layer, events: EncodedEvents, *, session_gap_s: float = 1_200, min_objects: int = 2
+) -> Incidence:
+    """The incidence of a layer, with births as the layer's definition says.
+
+    Parameters
+    ----------
+    layer
+        Sorted layer events.
+    events
+        The events it came from (births are found there).
+    session_gap_s
+        A silence of this length ends a chat session.
+    min_objects
+        Accounts with fewer distinct objects take no part: one shared object is a perfect overlap.
+    """
+    rows = layer.events
+    obj, object_ids = rows.obj, layer.object_ids
+    n_objects = rows.n_objects
+    opener = np.full(n_objects, -1, np.int64)
+    if layer.definition.birth == "session":
+        obj, parent = _sessions(rows.obj, rows.time_us, session_gap_s)
+        n_objects = len(parent)
+        object_ids = object_ids.take(_arrow(parent))
+        first_row = np.searchsorted(obj, np.arange(n_objects))
+        opener = rows.account[first_row] if len(obj) else opener[:0]
+        birth = rows.time_us[first_row] if len(obj) else np.empty(0, np.int64)
+    else:
+        birth, opener = _births(layer, events)
+    keep = _first_acts(rows.account, obj)
+    account, obj, event, time_us = rows.account[keep], obj[keep], rows.event[keep], rows.time_us[keep]
+    delay_us = time_us - birth[obj] if len(obj) else time_us
+    keep = delay_us >= 0
+    while True:  # dropping an account can leave an object with one account, and the other way round
+        n_of_account = np.bincount(account[keep], minlength=rows.n_accounts)
+        n_of_object = np.bincount(obj[keep], minlength=n_objects)
+        still = keep & (n_of_account[account] >= min_objects) & (n_of_object[obj] >= 2)
+        if still.sum() == keep.sum():
+            break
+        keep = still
+    n_active = int((np.bincount(account[keep], minlength=rows.n_accounts) > 0).sum())
+    return Incidence(
+        account[keep],
+        obj[keep],
+        event[keep],
+        time_us[keep],
+        delay_us[keep],
+        rows.n_accounts,
+        n_objects,
+        n_active,
+        object_ids,
+        opener,
+    )
+
+
+def _arrow(values: IntArray) -> pa.Array:
+    import pyarrow as pa
+
+    return pa.array(values)
+
+
+def _first_acts(account: IntArray, obj: IntArray) -> NDArray[np.bool_]:
+    """True for the first row of each (account, object); rows are sorted by (object, time)."""
+    order = np.lexsort((np.arange(len(obj)), account, obj))
+    first = np.ones(len(obj), bool)
+    first[1:] = (obj[order][1:] != obj[order][:-1]) | (account[order][1:] != account[order][:-1])
+    result = np.zeros(len(obj), bool)
+    result[order[first]] = True
+    return result
+
+
+def _sessions(chat: IntArray, time_us: IntArray, gap_s: float) -> tuple[IntArray, IntArray]:
+    """Session of each row, and the chat of each session; rows are sorted by (chat, time)."""
+    new = np.ones(len(chat), bool)
+    new[1:] = (chat[1:] != chat[:-1]) | (np.diff(time_us) > gap_s * 1e6)
+    return np.cumsum(new) - 1, chat[new]
+
+
+def _births(layer: Layer, events: EncodedEvents) -> tuple[IntArray, IntArray]:
+    """Birth and opener of each object: when and by whom it was posted, else the first act on it, by nobody.
+
+    The birth of a target account is its own first act.
+    """
+    rows = layer.events
+    never = np.iinfo(np.int64).max
+    first_act = np.full(rows.n_objects, never)
+    np.minimum.at(first_act, rows.obj, rows.time_us)
+    nobody = np.full(rows.n_objects, -1, np.int64)
+    if layer.definition.birth == "none" or not len(layer.object_ids):
+        return first_act, nobody
+    if layer.definition.birth == "trigger":
+        # Greeters write to newcomers within minutes of a join, each for themselves. Where the join is not in
+        # the data that looks like a common order, so such targets are left out: no birth, no delay.
+        known = _first_appearance(layer, events)
+        return np.where(known <= first_act, known, never), nobody
+    posted, opener = _posted(layer, events)
+    # A post later than the first act on it is a fault of the source: the first act wins.
+    return np.minimum(first_act, posted), np.where(posted <= first_act, opener, -1)
+
+
+def _posted(layer: Layer, events: EncodedEvents) -> tuple[IntArray, IntArray]:
+    """Time and account of the event that made each object: a post of it, or the event whose id it is."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    never = np.iinfo(np.int64).max
+    posted = np.full(layer.events.n_objects, never)
+    opener = np.full(layer.events.n_objects, -1, np.int64)
+    actions, names = dictionary_codes(events.table["action"])
+    posts = np.flatnonzero(np.isin(actions, [i for i, v in enumerate(names.to_pylist()) if v == "post"]))
+    for column, rows in (("object_id", posts), ("event_id", np.arange(len(events.time_us)))):
+        if column not in events.table.column_names:
+            continue
+        values = events.table[column].take(pa.array(rows))
+        if pa.types.is_dictionary(values.type):
+            values = values.cast(pa.string())
+        code = pc.fill_null(pc.index_in(values, value_set=layer.object_ids), -1).to_numpy()
+        rows, code = rows[code >= 0], code[code >= 0]
+        # Events are in canonical order, so the first row of each object is its earliest.
+        objs, first = np.unique(code, return_index=True)
+        earlier = events.time_us[rows[first]] < posted[objs]
+        posted[objs[earlier]] = events.time_us[rows[first[earlier]]]
+        opener[objs[earlier]] = events.account[rows[first[earlier]]]
+    return posted, opener
+
+
+def _first_appearance(layer: Layer, events: EncodedEvents) -> IntArray:
+    """When each target account first acted itself."""
+    import pyarrow.compute as pc
+
+    first = np.full(events.n_accounts, np.iinfo(np.int64).max)
+    np.minimum.at(first, events.account, events.time_us)
+    code = pc.fill_null(pc.index_in(layer.object_ids, value_set=events.account_ids), -1).to_numpy()
+    born = np.full(layer.events.n_objects, np.iinfo(np.int64).max)
+    born[: len(code)][code >= 0] = first[code[code >= 0]]
+    return born
+
+
+def resorted(incidence: Incidence) -> Incidence:
+    """The same rows sorted by (object, time) again."""
+    return incidence.take(order_by_object_and_time(incidence.obj, incidence.time_us))
