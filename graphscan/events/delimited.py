@@ -1,0 +1,520 @@
+"""Delimited text (RFC 4180) in blocks: whole blocks at Arrow's speed, row by row only where something is amiss.
+
+A block that is valid UTF-8, without NUL, with quotes only where they belong and the same number of fields in
+every row goes to Arrow as it is. Any other block is sieved: its rows are looked at one by one, bad ones are
+rejected with their line, and the rest goes to Arrow all the same, so that both ways read a good row alike.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+from numpy.typing import NDArray
+
+from graphscan.errors import EXIT_INPUT, GraphscanError
+from graphscan.events.block import Block, Lines, shown
+from graphscan.events.ledger import Reject
+from graphscan.events.sources import BLOCK_BYTES, Source, TruncatedInputError, empty_input, truncated_input
+
+BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+MAX_RECORD_BYTES: Final = 64 << 20
+_ARROW_BLOCK_BYTES: Final = 1 << 20
+_QUOTE: Final = 34
+_LF: Final = 10
+_CR: Final = 13
+
+
+def valid_utf8(block: bytes) -> bool:
+    """Whether all bytes are UTF-8, without making a text of them."""
+    offsets = pa.py_buffer(np.array([0, len(block)], dtype=np.int64))
+    try:
+        pa.Array.from_buffers(pa.large_string(), 1, [None, offsets, pa.py_buffer(block)]).validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+@dataclass
+class _Quotes:
+    """Where the quotes of a buffer stand, and whether they all open or close a field."""
+
+    at: NDArray[np.int64]
+    regular: bool
+    opened_at: int | None
+
+    @classmethod
+    def of(cls, buffer: bytes, delimiter: bytes) -> _Quotes:
+        if b'"' not in buffer:
+            return cls(np.zeros(0, dtype=np.int64), True, None)
+        data = np.frombuffer(buffer, dtype=np.uint8)
+        at = np.flatnonzero(data == _QUOTE)
+        opening, closing = at[0::2], at[1::2]
+        borders = np.zeros(256, dtype=bool)
+        borders[[delimiter[0], _LF, _CR]] = True
+        before = data[np.maximum(opening - 1, 0)]
+        # A quote right behind a closing one is the second half of an escaped quote.
+        escaped = np.zeros(opening.size, dtype=bool)
+        escaped[1:] = opening[1:] == closing[: opening.size - 1] + 1
+        opens = borders[before] | (opening == 0) | escaped
+        after = data[np.minimum(closing + 1, data.size - 1)]
+        goes_on = np.zeros(closing.size, dtype=bool)
+        n_next = opening.size - 1
+        goes_on[:n_next] = escaped[1:]
+        closes = borders[after] | (closing == data.size - 1) | goes_on
+        opened_at = None
+        if at.size % 2:
+            opened_at = int(opening[np.flatnonzero(~escaped)[-1]])
+        return cls(at, bool(opens.all() and closes.all()), opened_at)
+
+    def inside(self, positions: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which positions lie between an opening and a closing quote."""
+        odd: NDArray[np.bool_] = (np.searchsorted(self.at, positions) & 1).astype(bool)
+        return odd
+
+
+def _line_ends(data: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Positions of the last byte of every line end: LF, CR LF or a lone CR."""
+    ends = np.flatnonzero(data == _LF)
+    returns = np.flatnonzero(data == _CR)
+    if returns.size:
+        following = data[np.minimum(returns + 1, data.size - 1)]
+        lone = returns[(following != _LF) | (returns == data.size - 1)]
+        if lone.size:
+            ends = np.sort(np.concatenate((ends, lone)))
+    return ends
+
+
+@dataclass
+class _Records:
+    """Begin, end and line offset of each non-blank record of a block."""
+
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    lines: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, block: bytes, quotes: _Quotes) -> _Records:
+        data = np.frombuffer(block, dtype=np.uint8)
+        line_ends = _line_ends(data)
+        record_ends = line_ends[~quotes.inside(line_ends)] if quotes.at.size else line_ends
+        starts = np.concatenate(([0], record_ends + 1))
+        ends = np.concatenate((record_ends, [data.size]))
+        closed_by_crlf = (ends > 0) & (ends < data.size)
+        closed_by_crlf &= data[np.minimum(ends, data.size - 1)] == _LF
+        closed_by_crlf &= data[np.maximum(ends - 1, 0)] == _CR
+        ends = ends - closed_by_crlf
+        filled = ends > starts
+        starts, ends = starts[filled], ends[filled]
+        return cls(starts, ends, np.searchsorted(line_ends, starts))
+
+
+@dataclass
+class DelimitedReader:
+    """Reads one delimited input block by block.
+
+    Parameters
+    ----------
+    source
+        The open input.
+    delimiter
+        One character.
+    block_bytes
+        About how many bytes a block has; the rows are the same for every size.
+    """
+
+    source: Source
+    delimiter: str
+    block_bytes: int = BLOCK_BYTES
+    header: tuple[str, ...] = ()
+    n_read: int = 0
+    _carry: bytes = b""
+    _line: int = 1
+    _first_record: bytes = b""
+    _types: dict[str, pa.DataType] = field(default_factory=dict)
+    _scanner: _Scanner = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._scanner = _Scanner(self.source.name, self.delimiter.encode())
+
+    def read_header(self) -> tuple[str, ...]:
+        """The names of the header line.
+
+        Raises
+        ------
+        GraphscanError
+            Exit code 3 if there is no header, it is not UTF-8 or its quotes do not close.
+        """
+        buffer = b""
+        final = False
+        while True:
+            try:
+                part = self.source.read(1 << 16)
+            except TruncatedInputError as error:
+                raise truncated_input(self.source.name, 0, str(error)) from error
+            final = not part
+            buffer += part
+            if len(buffer) < 4 and not final:
+                continue
+            buffer = buffer.removeprefix(BYTE_ORDER_MARK)
+            body = buffer.lstrip(b"\r\n \t") if not buffer.strip(b"\r\n \t") else buffer.lstrip(b"\r\n")
+            if final and not body:
+                raise empty_input(self.source.name)
+            self._line += len(_line_ends(np.frombuffer(buffer[: len(buffer) - len(body)], dtype=np.uint8)))
+            buffer = body
+            end = self._scanner.record_end(buffer, 0, final, self._line) if buffer else None
+            if end is not None:
+                break
+            if len(buffer) > MAX_RECORD_BYTES:
+                raise self._unclosed(buffer, self._line)
+        record, after = buffer[: end[0]], end[1]
+        self._first_record = record
+        self._carry = buffer[after:]
+        try:
+            text = record.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise GraphscanError(
+                "The header is not UTF-8",
+                f"{self.source.name}:{self._line}",
+                "Save the file as UTF-8 (and not as UTF-16 or Latin-1).",
+                EXIT_INPUT,
+            ) from error
+        if "\0" in text:
+            raise GraphscanError(
+                "The header holds NUL characters: the file is UTF-16 or no text at all",
+                f"{self.source.name}:{self._line}",
+                "Save the file as UTF-8.",
+                EXIT_INPUT,
+            )
+        names = next(csv.reader(io.StringIO(text, newline=""), delimiter=self.delimiter), [])
+        self.header = tuple(names)
+        self._header_line = self._line
+        self._line += len(_line_ends(np.frombuffer(buffer[:after], dtype=np.uint8)))
+        return self.header
+
+    def header_is_data(self, names: Sequence[str]) -> None:
+        """Take the first line as a row like the others, under the given column names."""
+        self.header = tuple(names)
+        self._line = self._header_line
+        self._carry = self._first_record + b"\n" + self._carry
+
+    def blocks(self, columns: Sequence[str]) -> Iterator[Block]:
+        """All rows, block by block, with the given columns as text.
+
+        Raises
+        ------
+        GraphscanError
+            Exit code 3 for a quote that never closes, and for a compressed input that is cut off.
+        """
+        damage: TruncatedInputError | None = None
+        final = False
+        while not final:
+            try:
+                part = self.source.read(self.block_bytes)
+            except TruncatedInputError as error:
+                part, damage = b"", error
+            final = not part
+            buffer = self._carry + part if self._carry else part
+            if not buffer:
+                break
+            quotes = _Quotes.of(buffer, self.delimiter.encode())
+            if not quotes.regular:
+                block, rest = self._sieve_irregular(buffer, final and damage is None, columns)
+                self._carry = rest
+                if block is not None:
+                    yield block
+            else:
+                if final and damage is None:
+                    if quotes.opened_at is not None:
+                        raise self._unclosed(buffer, self._line, quotes.opened_at)
+                    cut = len(buffer)
+                else:
+                    cut = _cut(buffer, quotes)
+                self._carry = buffer[cut:]
+                if cut:
+                    block_quotes = quotes
+                    if cut < len(buffer):
+                        block_quotes = _Quotes(quotes.at[: np.searchsorted(quotes.at, cut)], True, None)
+                        buffer = buffer[:cut]
+                    yield self._regular(buffer, block_quotes, columns)
+            if len(self._carry) > MAX_RECORD_BYTES:
+                raise self._unclosed(self._carry, self._line)
+        if damage is not None:
+            raise truncated_input(self.source.name, self.n_read, str(damage))
+
+    def _regular(self, block: bytes, quotes: _Quotes, columns: Sequence[str]) -> Block:
+        """A block whose quotes are all in place."""
+        first_line = self._line
+        data = np.frombuffer(block, dtype=np.uint8)
+        n_lines = int(np.count_nonzero(data == _LF))
+        if b"\r" in block:
+            n_lines = int(_line_ends(data).size)
+        ends_open = block[-1] not in (_LF, _CR)
+        self._line += n_lines
+        if b"\0" not in block and valid_utf8(block):
+            table = self._parsed(block, columns, quotes.at.size > 0)
+            if table is not None:
+                self.n_read += table.num_rows
+                # One row a line: nothing blank, no line end inside a field.
+                plain = table.num_rows == n_lines + ends_open
+                records: list[_Records] = []
+
+                def located() -> _Records:
+                    if not records:
+                        records.append(_Records.of(block, quotes))
+                    return records[0]
+
+                lines = Lines(first_line) if plain else Lines(first_line, first_line + located().lines)
+                return Block(
+                    table=table,
+                    lines=lines,
+                    excerpt=lambda row: shown(block[located().starts[row] : located().ends[row]]),
+                    n_read=table.num_rows,
+                    wide=lambda: self._parsed_again(block),
+                )
+        spans = _Records.of(block, quotes)
+        rows = [
+            (first_line + int(line), block[start:end], None)
+            for start, end, line in zip(spans.starts, spans.ends, spans.lines, strict=True)
+        ]
+        return self._sieved(rows, columns)
+
+    def _sieve_irregular(
+        self, buffer: bytes, final: bool, columns: Sequence[str]
+    ) -> tuple[Block | None, bytes]:
+        """A buffer with quotes out of place: split it by reading every record from its beginning."""
+        rows: list[tuple[int, bytes, str | None]] = []
+        at = 0
+        while at < len(buffer):
+            end = self._scanner.record_end(buffer, at, final, self._line)
+            if end is None:
+                if final:
+                    raise self._unclosed(buffer[at:], self._line)
+                break
+            stop, after, flaw = end
+            if stop > at:
+                rows.append((self._line, buffer[at:stop], flaw))
+            self._line += len(_line_ends(np.frombuffer(buffer[at:after], dtype=np.uint8)))
+            at = after
+        return (self._sieved(rows, columns) if rows else None), buffer[at:]
+
+    def _sieved(self, rows: list[tuple[int, bytes, str | None]], columns: Sequence[str]) -> Block:
+        """Reject the rows that cannot be read, and parse the others."""
+        good: list[bytes] = []
+        lines: list[int] = []
+        rejects: list[Reject] = []
+        wanted = len(self.header)
+        for line, record, flaw in rows:
+            reason, message = "", ""
+            if b"\0" in record:
+                reason, message = "control_char", "the row holds a NUL character"
+            elif flaw is not None:
+                reason, message = "bad_quote", flaw
+            else:
+                try:
+                    record.decode("utf-8")
+                except UnicodeDecodeError as error:
+                    byte = record[error.start]
+                    reason, message = (
+                        "bad_utf8",
+                        f"byte 0x{byte:02x} at position {error.start} of the row is no UTF-8",
+                    )
+                else:
+                    found = self._scanner.n_fields(record)
+                    if found != wanted:
+                        reason, message = "field_count", f"{found} fields where the header has {wanted}"
+            if reason:
+                rejects.append(Reject(self.source.name, line, "", reason, message, shown(record)))
+            else:
+                good.append(record)
+                lines.append(line)
+        self.n_read += len(rows)
+        clean = b"\n".join(good) + b"\n" if good else b""
+        table = self._parsed_again(clean, columns)
+        return Block(
+            table=table,
+            lines=Lines(0, np.array(lines, dtype=np.int64)),
+            excerpt=lambda row: shown(good[row]),
+            n_read=len(rows),
+            wide=lambda: self._parsed_again(clean),
+            rejects=rejects,
+        )
+
+    def _parsed_again(self, block: bytes, columns: Sequence[str] | None = None) -> pa.Table:
+        """A block known to be good, in one piece."""
+        names = list(self.header) if columns is None else list(columns)
+        if not block:
+            return pa.table({name: pa.array([], type=pa.string()) for name in names})
+        table = self._parsed(block, names, True)
+        if table is None:
+            raise AssertionError("a sieved block did not parse")
+        return table
+
+    def _parsed(self, block: bytes, columns: Sequence[str], quoted: bool) -> pa.Table | None:
+        """The block as text columns, or None if Arrow finds a row that does not fit."""
+        for block_size in (_ARROW_BLOCK_BYTES, len(block) + 1):
+            try:
+                return pa_csv.read_csv(
+                    pa.BufferReader(block),
+                    read_options=pa_csv.ReadOptions(column_names=list(self.header), block_size=block_size),
+                    parse_options=pa_csv.ParseOptions(delimiter=self.delimiter, newlines_in_values=quoted),
+                    convert_options=pa_csv.ConvertOptions(
+                        include_columns=list(columns),
+                        column_types={name: pa.string() for name in columns},
+                        # Only an empty cell is missing: NA, null and - are ids like any other.
+                        null_values=[""],
+                        strings_can_be_null=True,
+                        quoted_strings_can_be_null=True,
+                    ),
+                )
+            except pa.ArrowInvalid as error:
+                # Only a row longer than Arrow's own block gets a second chance.
+                if "straddl" not in str(error):
+                    return None
+        return None
+
+    def _unclosed(self, buffer: bytes, first_line: int, opened_at: int | None = None) -> GraphscanError:
+        if opened_at is None:
+            opened_at = self._scanner.open_quote(buffer)
+        if opened_at is None:
+            return GraphscanError(
+                f"A row is longer than {MAX_RECORD_BYTES >> 20} MiB",
+                f"{self.source.name}:{first_line}",
+                "Check that the file is text with one event a line.",
+                EXIT_INPUT,
+            )
+        line = first_line + len(_line_ends(np.frombuffer(buffer[:opened_at], dtype=np.uint8)))
+        return unclosed_quote(self.source.name, line)
+
+
+def unclosed_quote(name: str, line: int) -> GraphscanError:
+    """The error for a quote that opens a field and never closes."""
+    return GraphscanError(
+        "A quote is opened and never closed, so the rows after it cannot be told apart",
+        f"{name}:{line}",
+        'Close the quote, or write a quote inside a field as two (""), and run again.',
+        EXIT_INPUT,
+    )
+
+
+def _cut(buffer: bytes, quotes: _Quotes) -> int:
+    """Where the last whole record ends."""
+    end = b"\n" if b"\n" in buffer else b"\r"
+    limit = len(buffer) if end == b"\n" else len(buffer) - 1
+    at = buffer.rfind(end, 0, limit)
+    while at >= 0:
+        n_before = int(np.searchsorted(quotes.at, at))
+        if n_before % 2 == 0:
+            return at + 1
+        at = buffer.rfind(end, 0, int(quotes.at[n_before - 1]))
+    return 0
+
+
+class _Scanner:
+    """Reads records byte by byte, for the rows whose quotes are not where they should be."""
+
+    def __init__(self, name: str, delimiter: bytes) -> None:
+        self._name = name
+        self._delimiter = delimiter
+        mark = re.escape(delimiter)
+        self._quoted = re.compile(rb'"[^"]*+(?:""[^"]*+)*+"')
+        self._bare = re.compile(rb"[^" + mark + rb"\r\n]*+")
+        self._line_end = re.compile(rb"\r\n|\n|\r")
+
+    def record_end(
+        self, buffer: bytes, at: int, final: bool, line: int
+    ) -> tuple[int, int, str | None] | None:
+        """End of the record at ``at``, begin of the next, and its flaw; None if the record is not whole yet."""
+        start = at
+        while True:
+            if buffer[at : at + 1] == b'"':
+                quoted = self._quoted.match(buffer, at)
+                if quoted is None or (quoted.end() == len(buffer) and not final):
+                    if final and quoted is None:
+                        opened = line + len(_line_ends(np.frombuffer(buffer[start:at], dtype=np.uint8)))
+                        raise unclosed_quote(self._name, opened)
+                    return None
+                follows = buffer[quoted.end() : quoted.end() + 1]
+                if follows not in (self._delimiter, b"\n", b"\r", b""):
+                    if b"\n" in quoted.group() or b"\r" in quoted.group():
+                        # The closing quote is in truth the opening one of a later row.
+                        opened = line + len(_line_ends(np.frombuffer(buffer[start:at], dtype=np.uint8)))
+                        raise unclosed_quote(self._name, opened)
+                    return self._to_line_end(buffer, start, quoted.end(), final)
+                at = quoted.end()
+            else:
+                bare = self._bare.match(buffer, at)
+                at = bare.end() if bare else at
+            if buffer[at : at + 1] == self._delimiter:
+                at += 1
+                continue
+            return self._closed(buffer, at, final, None)
+
+    def _to_line_end(
+        self, buffer: bytes, start: int, at: int, final: bool
+    ) -> tuple[int, int, str | None] | None:
+        found = self._line_end.search(buffer, at)
+        stop = found.start() if found else len(buffer)
+        flaw = f"text follows the closing quote at position {at - start} of the row"
+        return self._closed(buffer, stop, final, flaw)
+
+    def _closed(
+        self, buffer: bytes, stop: int, final: bool, flaw: str | None
+    ) -> tuple[int, int, str | None] | None:
+        if stop >= len(buffer):
+            return (stop, stop, flaw) if final else None
+        if buffer[stop : stop + 1] == b"\r":
+            if stop + 1 >= len(buffer) and not final:
+                return None
+            return stop, stop + (2 if buffer[stop + 1 : stop + 2] == b"\n" else 1), flaw
+        return stop, stop + 1, flaw
+
+    def n_fields(self, record: bytes) -> int:
+        """Fields of one whole record."""
+        if b'"' not in record:
+            return record.count(self._delimiter) + 1
+        count, at = 1, 0
+        while True:
+            pattern = self._quoted if record[at : at + 1] == b'"' else self._bare
+            found = pattern.match(record, at)
+            at = found.end() if found else len(record)
+            if record[at : at + 1] != self._delimiter:
+                return count
+            count += 1
+            at += 1
+
+    def open_quote(self, buffer: bytes) -> int | None:
+        """Position of a quote that opens a field and does not close, if there is one."""
+        at = 0
+        while at < len(buffer):
+            if buffer[at : at + 1] == b'"':
+                quoted = self._quoted.match(buffer, at)
+                if quoted is None:
+                    return at
+                at = quoted.end()
+            else:
+                bare = self._bare.match(buffer, at)
+                at = bare.end() if bare else at
+            at += 1
+        return None
+
+
+def sniffed_delimiter(head: bytes, known: frozenset[str]) -> str:
+    """The delimiter of a header line: the one that gives the most known names, then the most fields."""
+    line = re.split(rb"[\r\n]", head.removeprefix(BYTE_ORDER_MARK).lstrip(b"\r\n"), maxsplit=1)[0]
+    text = line.decode("utf-8", errors="replace")
+    best = ","
+    best_score = (-1, -1)
+    for delimiter in (",", "\t", ";", "|"):
+        names = next(csv.reader(io.StringIO(text.replace("\0", ""), newline=""), delimiter=delimiter), [])
+        score = (sum(name.strip().casefold() in known for name in names), len(names))
+        if score > best_score:
+            best, best_score = delimiter, score
+    return best

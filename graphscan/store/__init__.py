@@ -1,0 +1,1 @@
+"""The embedded store: events kept over runs, each once."""

@@ -1,0 +1,470 @@
+"""Events in DuckDB: every event id once, whatever file or run it came in, and in one order on the way out."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import numpy as np
+import pyarrow as pa
+
+from graphscan.errors import EXIT_CANNOT_WRITE, EXIT_INCOMPATIBLE, EXIT_TRY_AGAIN, EXIT_USAGE, GraphscanError
+from graphscan.events.identity import SORT_COLUMNS, canonical_order
+from graphscan.events.ledger import Ledger
+from graphscan.events.model import EVENT_COLUMNS, EVENT_SCHEMA
+from graphscan.events.normal import CODED_COLUMNS
+from graphscan.events.reading import Reading, row_excerpt
+
+SCHEMA_VERSION: Final = 1
+_TYPES: Final = {
+    pa.string(): "VARCHAR",
+    pa.int64(): "BIGINT",
+    pa.bool_(): "BOOLEAN",
+    pa.float64(): "DOUBLE",
+    pa.list_(pa.string()): "VARCHAR[]",
+}
+_CONTENT: Final = tuple(c for c in EVENT_COLUMNS if c != "event_id")
+_EVENTS: Final = ", ".join(EVENT_COLUMNS)
+
+
+def _sort_key(column: str) -> str:
+    """The SQL of one sort key, the same order as ``identity.repeats`` gives."""
+    if pa.types.is_list(EVENT_SCHEMA.field(column).type):
+        return f"array_to_string(list_transform({column}, lambda x: strlen(x) || ':' || x), ',') NULLS FIRST"
+    return f"{column} NULLS FIRST"
+
+
+_SORT: Final = ", ".join(_sort_key(c) for c in SORT_COLUMNS)
+_EQUAL: Final = " AND ".join(f"i.{c} IS NOT DISTINCT FROM e.{c}" for c in _CONTENT)
+
+
+class EventStore:
+    """Events of one state, or of one sweep.
+
+    Use ``EventStore.open``; as a context manager it closes itself.
+
+    Attributes
+    ----------
+    path
+        The database file; None for a temporary store.
+    """
+
+    def __init__(
+        self, connection: Any, path: Path | None, scratch: tempfile.TemporaryDirectory[str] | None
+    ) -> None:
+        self._connection = connection
+        self._scratch = scratch
+        self.path = path
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        memory_limit: str | None = None,
+        threads: int | None = None,
+    ) -> EventStore:
+        """Open a store, making it if there is none.
+
+        Parameters
+        ----------
+        path
+            Database file. None keeps the events in memory, spilled to a temporary folder where they need more
+            than ``memory_limit``, and forgets them at the end.
+        memory_limit
+            As DuckDB writes it, such as ``2GB``.
+        threads
+            Threads DuckDB may use.
+
+        Raises
+        ------
+        GraphscanError
+            Exit code 4 for a file that is truncated, foreign or of a newer release (a copy is kept beside it and
+            the file left as it is), 75 if another process holds it, 73 if it cannot be written.
+        """
+        import duckdb
+
+        scratch = tempfile.TemporaryDirectory(prefix="graphscan-store-")
+        config: dict[str, Any] = {
+            # Everything needed is built in: nothing may be fetched or loaded from elsewhere.
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "allow_community_extensions": "false",
+            "temp_directory": scratch.name,
+        }
+        if memory_limit is not None:
+            config["memory_limit"] = memory_limit
+        if threads is not None:
+            config["threads"] = str(threads)
+        where = Path(path) if path is not None else None
+        existed = where is not None and where.exists()
+        if where is not None and existed:
+            _require_whole(where)
+        try:
+            connection = duckdb.connect(str(where) if where is not None else ":memory:", config=config)
+        except duckdb.InvalidInputException as error:
+            scratch.cleanup()
+            raise GraphscanError(
+                f"The store cannot be opened with these settings: {_first_line(error)}",
+                "memory_limit, threads",
+                "Write a memory limit such as 2GB and at least one thread.",
+                EXIT_USAGE,
+            ) from error
+        except duckdb.Error as error:
+            scratch.cleanup()
+            raise _open_error(where, error, existed) from error
+        store = cls(connection, where, scratch)
+        try:
+            store._prepare(existed)
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    def add(self, reading: Reading, *, lookback_us: int | None = None) -> Ledger:
+        """Add the events of a reading; all of them or, if anything fails, none.
+
+        A row whose event is stored with the same content is a duplicate. Of rows with one event id and different
+        content the one that sorts first by (timestamp, account, action, object, the other columns) stays, also
+        where the other one is stored already; then the reading's warnings say so.
+
+        Parameters
+        ----------
+        reading
+            A reading of all columns, not yet iterated.
+        lookback_us
+            How far before the watermark a new event may lie; earlier ones are counted late and not stored. None
+            takes them all.
+
+        Returns
+        -------
+        Ledger
+            The reading's ledger, complete.
+
+        Raises
+        ------
+        GraphscanError
+            What reading raises; exit code 73 if the store cannot be written.
+        """
+        if reading.columns != EVENT_COLUMNS:
+            raise ValueError("a store takes readings of all columns")
+        watermark = self.watermark_us
+        run = self._connection.execute
+        with self._transaction():
+            run(
+                f"CREATE OR REPLACE TEMP TABLE incoming ({_definitions()}, row_no BIGINT, source_no INTEGER, line BIGINT)"
+            )
+            self._take(reading)
+            self._resolve(reading)
+            if lookback_us is not None and watermark is not None:
+                (n_late,) = run(
+                    "SELECT count(*) FROM incoming WHERE timestamp_us < ?", [watermark - lookback_us]
+                ).fetchall()[0]
+                run("DELETE FROM incoming WHERE timestamp_us < ?", [watermark - lookback_us])
+                reading.count_late(n_late)
+            run(f"INSERT INTO events SELECT {_EVENTS}, source_no, line FROM incoming ORDER BY row_no")
+            run("DROP TABLE incoming")
+        return reading.ledger
+
+    @property
+    def watermark_us(self) -> int | None:
+        """Time of the newest event, microseconds UTC; None if there is none."""
+        with self._guarded():
+            (newest,) = self._connection.execute("SELECT max(timestamp_us) FROM events").fetchall()[0]
+        return None if newest is None else int(newest)
+
+    @property
+    def n_events(self) -> int:
+        """Events stored."""
+        with self._guarded():
+            (count,) = self._connection.execute("SELECT count(*) FROM events").fetchall()[0]
+        return int(count)
+
+    def table(
+        self,
+        columns: Sequence[str] | None = None,
+        since_us: int | None = None,
+        until_us: int | None = None,
+        *,
+        coded: bool = False,
+    ) -> pa.Table:
+        """Events in canonical order (timestamp_us, event_id).
+
+        Parameters
+        ----------
+        columns
+            Native columns, all by default.
+        since_us, until_us
+            Period, microseconds UTC, the end excluded.
+        coded
+            Give ``account_id``, ``action`` and ``object_id`` as dictionary arrays.
+        """
+        names = list(EVENT_COLUMNS if columns is None else columns)
+        read = list(dict.fromkeys([*names, "timestamp_us", "event_id"]))
+        conditions, values = ["TRUE"], []
+        if since_us is not None:
+            conditions.append("timestamp_us >= ?")
+            values.append(since_us)
+        if until_us is not None:
+            conditions.append("timestamp_us < ?")
+            values.append(until_us)
+        with self._guarded():
+            result = self._connection.execute(
+                f"SELECT {', '.join(read)} FROM events WHERE {' AND '.join(conditions)}", values
+            ).to_arrow_table()
+        table = result.cast(pa.schema([pa.field(n, EVENT_SCHEMA.field(n).type) for n in read]))
+        if coded:
+            for name in CODED_COLUMNS:
+                if name in read:
+                    table = table.set_column(read.index(name), name, table[name].dictionary_encode())
+        order = canonical_order(table["timestamp_us"].to_numpy(), table["event_id"])
+        if order is not None:
+            table = table.take(pa.array(order))
+        return table.select(names).combine_chunks()
+
+    def close(self) -> None:
+        """Write what is pending and close the file."""
+        self._connection.close()
+        if self._scratch is not None:
+            self._scratch.cleanup()
+            self._scratch = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _prepare(self, existed: bool) -> None:
+        """Make the tables of a new store; check those of an old one."""
+        run = self._connection.execute
+        with self._guarded():
+            names = {
+                row[0] for row in run("SELECT table_name FROM duckdb_tables() WHERE NOT temporary").fetchall()
+            }
+        if not names and not (existed and self.path is not None and self.path.stat().st_size == 0):
+            with self._transaction():
+                run("CREATE TABLE meta (key VARCHAR, value VARCHAR)")
+                run("INSERT INTO meta VALUES ('schema_version', ?)", [str(SCHEMA_VERSION)])
+                run("CREATE TABLE sources (source_no INTEGER, path VARCHAR)")
+                run(f"CREATE TABLE events ({_definitions()}, source_no INTEGER, line BIGINT)")
+            return
+        if not names >= {"meta", "sources", "events"}:
+            raise _incompatible(self.path, "it holds no graphscan events", "Name another --state folder.")
+        with self._guarded():
+            rows = run("SELECT value FROM meta WHERE key = 'schema_version'").fetchall()
+        version = int(rows[0][0]) if rows and str(rows[0][0]).isdigit() else 0
+        if version > SCHEMA_VERSION:
+            raise _incompatible(
+                self.path,
+                f"it has schema version {version}, this release knows {SCHEMA_VERSION}",
+                "Use the graphscan release that wrote it, or a newer one.",
+            )
+        if version < 1:
+            raise _incompatible(self.path, "its schema version cannot be read", "Restore it from a backup.")
+
+    def _take(self, reading: Reading) -> None:
+        """Copy all rows into the incoming table."""
+        (last,) = self._connection.execute("SELECT coalesce(max(source_no), 0) FROM sources").fetchall()[0]
+        numbers: dict[str, int] = {}
+        for batch in reading.batches():
+            if batch.file not in numbers:
+                numbers[batch.file] = last + len(numbers) + 1
+            n_rows = batch.table.num_rows
+            rows = batch.table.append_column(
+                "row_no", pa.array(np.arange(batch.first_row, batch.first_row + n_rows, dtype=np.int64))
+            )
+            rows = rows.append_column(
+                "source_no", pa.array(np.full(n_rows, numbers[batch.file], dtype=np.int32))
+            )
+            rows = rows.append_column("line", pa.array(batch.lines))
+            self._connection.register("batch", rows)
+            self._connection.execute("INSERT INTO incoming SELECT * FROM batch")
+            self._connection.unregister("batch")
+        for path, number in numbers.items():
+            self._connection.execute("INSERT INTO sources VALUES (?, ?)", [number, path])
+
+    def _resolve(self, reading: Reading) -> None:
+        """Leave in the incoming table only rows to store, and take from the store those they displace."""
+        run = self._connection.execute
+        run(
+            f"""CREATE OR REPLACE TEMP TABLE known AS
+                SELECT i.row_no FROM incoming i JOIN events e ON i.event_id = e.event_id WHERE {_EQUAL}"""
+        )
+        (n_known,) = run("SELECT count(*) FROM known").fetchall()[0]
+        if n_known:
+            run("DELETE FROM incoming WHERE row_no IN (SELECT row_no FROM known)")
+            reading.count_duplicates(n_known)
+        run(
+            """CREATE OR REPLACE TEMP TABLE repeated AS
+               SELECT event_id FROM incoming GROUP BY event_id HAVING count(*) > 1
+               UNION SELECT event_id FROM incoming SEMI JOIN events USING (event_id)"""
+        )
+        (n_repeated,) = run("SELECT count(*) FROM repeated").fetchall()[0]
+        if n_repeated:
+            self._choose(reading)
+        run("DROP TABLE known")
+        run("DROP TABLE repeated")
+
+    def _choose(self, reading: Reading) -> None:
+        """Of each repeated id keep the row that sorts first."""
+        run = self._connection.execute
+        run(
+            f"""CREATE OR REPLACE TEMP TABLE ranked AS
+                SELECT *, row_number() OVER (PARTITION BY event_id ORDER BY {_SORT}, row_no) AS rank
+                FROM (SELECT {_EVENTS}, row_no, source_no, line FROM incoming SEMI JOIN repeated USING (event_id)
+                      UNION ALL
+                      SELECT {_EVENTS}, -1, source_no, line FROM events SEMI JOIN repeated USING (event_id))"""
+        )
+        verdicts = run(
+            f"""SELECT i.row_no, e.row_no, e.line, s.path, {_EQUAL} AS same
+                FROM ranked i JOIN ranked e ON i.event_id = e.event_id AND e.rank = 1 AND i.rank > 1
+                LEFT JOIN sources s ON s.source_no = e.source_no
+                WHERE i.row_no >= 0 ORDER BY i.row_no"""
+        ).fetchall()
+        excerpts = self._excerpts([row for row, _, _, _, same in verdicts if not same])
+        for row, _, line, path, same in verdicts:
+            if same:
+                reading.count_duplicates(1)
+            else:
+                reading.reject_conflict(row, f"{path}:{line}", excerpts[row])
+        run("DELETE FROM incoming WHERE row_no IN (SELECT row_no FROM ranked WHERE rank > 1)")
+        displaced = run(
+            "SELECT event_id FROM ranked WHERE row_no = -1 AND rank > 1 ORDER BY event_id"
+        ).fetchall()
+        if displaced:
+            run(
+                "DELETE FROM events WHERE event_id IN (SELECT event_id FROM ranked WHERE row_no = -1 AND rank > 1)"
+            )
+            reading.add_warning(
+                f"{len(displaced):,} stored events gave way to rows with the same event_id that sort before them, "
+                f"the first is {displaced[0][0]}"
+            )
+        run("DROP TABLE ranked")
+
+    def _excerpts(self, rows: list[int]) -> dict[int, str]:
+        if not rows:
+            return {}
+        self._connection.register("wanted", pa.table({"row_no": pa.array(rows, type=pa.int64())}))
+        found = self._connection.execute(
+            f"SELECT {_EVENTS}, row_no FROM incoming SEMI JOIN wanted USING (row_no)"
+        ).to_arrow_table()
+        self._connection.unregister("wanted")
+        numbers = found["row_no"].to_pylist()
+        found = found.drop_columns(["row_no"])
+        return {number: row_excerpt(found, i) for i, number in enumerate(numbers)}
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._guarded():
+            self._connection.execute("BEGIN")
+            try:
+                yield
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """DuckDB's errors as graphscan's."""
+        import duckdb
+
+        try:
+            yield
+        except duckdb.OutOfMemoryException as error:
+            raise GraphscanError(
+                f"The store needs more memory or temporary disk space: {_first_line(error)}",
+                str(self.path or "temporary store"),
+                "Raise --memory-limit or free space for temporary files.",
+                EXIT_CANNOT_WRITE,
+            ) from error
+        except duckdb.IOException as error:
+            if "No space left" in str(error) or "Permission" in str(error):
+                raise GraphscanError(
+                    f"The store cannot be written: {_first_line(error)}",
+                    str(self.path or "temporary store"),
+                    "Free some space or mend the permissions, and run again.",
+                    EXIT_CANNOT_WRITE,
+                ) from error
+            raise _incompatible(self.path, _first_line(error), "Restore it from a backup.") from error
+        except (duckdb.FatalException, duckdb.SerializationException, duckdb.InternalException) as error:
+            raise _incompatible(self.path, _first_line(error), "Restore it from a backup.") from error
+
+
+def _definitions() -> str:
+    return ", ".join(
+        f"{field.name} {_TYPES[field.type]}{'' if field.nullable else ' NOT NULL'}" for field in EVENT_SCHEMA
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+# A DuckDB file begins with three header pages; each of the last two names the number of blocks behind them.
+_HEADER_BYTES: Final = 4096
+_MAGIC_AT: Final = 8
+
+
+def _require_whole(path: Path) -> None:
+    """Refuse a file that is shorter than its own header says, before DuckDB touches it."""
+    size = path.stat().st_size
+    with open(path, "rb") as file:
+        head = file.read(3 * _HEADER_BYTES)
+    if head[_MAGIC_AT : _MAGIC_AT + 4] != b"DUCK":
+        raise _incompatible(path, "it is no event store", "Name another --state folder, or restore a backup.")
+    if len(head) < 3 * _HEADER_BYTES:
+        raise _incompatible(path, "it is cut off", "Restore it from a backup.")
+    # checksum, iteration, meta block, free list, block count, block size: 8 bytes each
+    counts = []
+    for page in (1, 2):
+        fields = np.frombuffer(head, dtype="<u8", count=6, offset=page * _HEADER_BYTES)
+        counts.append((int(fields[1]), int(fields[4]), int(fields[5])))
+    _, n_blocks, block_bytes = max(counts)
+    if size < 3 * _HEADER_BYTES + n_blocks * block_bytes:
+        raise _incompatible(path, "it is cut off", "Restore it from a backup.")
+
+
+def _open_error(path: Path | None, error: Exception, existed: bool) -> GraphscanError:
+    text = str(error)
+    if "lock" in text.lower():
+        return GraphscanError(
+            f"Another process holds the store: {_first_line(error)}",
+            str(path),
+            "Wait for it to end and run again.",
+            EXIT_TRY_AGAIN,
+        )
+    if existed:
+        return _incompatible(path, _first_line(error), "Use the release that wrote it, or restore a backup.")
+    return GraphscanError(
+        f"The store cannot be made: {_first_line(error)}",
+        str(path),
+        "Choose a folder that exists and can be written.",
+        EXIT_CANNOT_WRITE,
+    )
+
+
+def _incompatible(path: Path | None, what: str, mend: str) -> GraphscanError:
+    """The error for a store that cannot be used; a copy of the file is kept and the file left as it is."""
+    where = str(path or "temporary store")
+    if path is not None and path.exists():
+        with open(path, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()[:12]
+        copy = path.with_name(f"{path.name}.kept-{digest}")
+        try:
+            if not copy.exists():
+                shutil.copyfile(path, copy)
+            where = f"{path}; a copy is kept at {copy}"
+        except OSError as error:
+            where = f"{path}; no copy could be made: {error.strerror}"
+    return GraphscanError(f"The event store cannot be used: {what}", where, mend, EXIT_INCOMPATIBLE)
