@@ -57,6 +57,11 @@ class LayerSettings(Section):
         "the first act on it, `session` the start of the chat session, `trigger` the target's join or first "
         "post; `none`: the layer has no valid test of synchrony and raises no suspicion by itself.",
     )
+    is_conversation: bool = Field(
+        default=False,
+        description="Acts answer each other, so that people who talk are together in time without any "
+        "agreement; what a group opened itself then counts for nothing in its own test.",
+    )
 
 
 _CONTENT: Final[tuple[Action, ...]] = ("post", "repost", "comment", "message", "chat_message")
@@ -64,16 +69,26 @@ _DAY_S: Final = 86_400.0
 
 
 def _layer(
-    window_s: float, actions: tuple[Action, ...], object_kind: ObjectKind, birth: BirthKind = "none"
+    window_s: float,
+    actions: tuple[Action, ...],
+    object_kind: ObjectKind,
+    birth: BirthKind = "none",
+    is_conversation: bool = False,
 ) -> LayerSettings:
-    return LayerSettings(window_s=window_s, actions=actions, object_kind=object_kind, birth=birth)
+    return LayerSettings(
+        window_s=window_s,
+        actions=actions,
+        object_kind=object_kind,
+        birth=birth,
+        is_conversation=is_conversation,
+    )
 
 
 def default_layers() -> dict[str, LayerSettings]:
     """The layers of a fresh install, by name."""
     return {
         "co_repost": _layer(60.0, ("repost",), "object_id", "content"),
-        "co_comment": _layer(300.0, ("comment",), "object_id", "content"),
+        "co_comment": _layer(300.0, ("comment",), "object_id", "content", True),
         "co_like": _layer(300.0, ("like",), "object_id", "content"),
         "co_url": _layer(300.0, _CONTENT, "urls"),
         "co_hashtags": _layer(_DAY_S, _CONTENT, "hashtags"),
@@ -81,7 +96,7 @@ def default_layers() -> dict[str, LayerSettings]:
         "co_media": _layer(_DAY_S, _CONTENT, "media_hash"),
         "co_follow": _layer(_DAY_S, ("follow",), "object_id", "trigger"),
         "co_message": _layer(_DAY_S, ("message",), "object_id", "trigger"),
-        "co_chat": _layer(120.0, ("chat_message",), "object_id", "session"),
+        "co_chat": _layer(120.0, ("chat_message",), "object_id", "session", True),
         "co_join": _layer(600.0, ("chat_join",), "object_id"),
         "co_profile": _layer(600.0, ("profile",), "profile"),
         "co_clock": _layer(120.0, _CONTENT, "clock"),
@@ -166,35 +181,6 @@ class ClusterSettings(Section):
         return value
 
 
-class TextSettings(Section):
-    """The near-duplicate text layer."""
-
-    jaccard_min_0_1: Share = Field(
-        default=0.7,
-        description="Two texts are near-duplicates from this Jaccard similarity of their n-grams on.",
-    )
-    ngram_chars: PositiveInt = Field(default=5, description="Length of the character n-grams.")
-    minhash_permutations: PositiveInt = Field(default=128, description="Number of MinHash functions.")
-    min_words: PositiveInt = Field(default=4, description="Texts with fewer words are not compared.")
-    min_cjk_chars: PositiveInt = Field(
-        default=12,
-        description="For Chinese, Japanese and Korean: texts with fewer characters are not compared.",
-    )
-
-
-class InputSettings(Section):
-    """Reading events."""
-
-    reject_budget_rows: Annotated[int, Field(ge=0)] = Field(
-        default=100,
-        description="Rejected rows that are always tolerated.",
-    )
-    reject_budget_share_0_1: Share = Field(
-        default=0.01,
-        description="Share of rejected rows that is tolerated; the larger budget counts.",
-    )
-
-
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]i?)?B?", re.IGNORECASE)
 _SIZE_STEPS: Final = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 
@@ -237,8 +223,6 @@ class Settings(Section):
     clusters: ClusterSettings = Field(
         default=ClusterSettings(), description="Discovery and test of clusters."
     )
-    text: TextSettings = Field(default=TextSettings(), description="The near-duplicate text layer.")
-    input: InputSettings = Field(default=InputSettings(), description="Reading events.")
 
     @field_validator("memory_limit")
     @classmethod

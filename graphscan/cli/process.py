@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Sequence
 from types import FrameType, TracebackType
 from typing import Any, Final
@@ -44,6 +45,7 @@ class _Signals:
     """
 
     def __enter__(self) -> None:
+        self._before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._writer, False)
         signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
@@ -55,16 +57,20 @@ class _Signals:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         signal.set_wakeup_fd(-1)
+        os.close(self._writer)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
     def _watch(self) -> None:
         seen = 0
-        while True:
-            for number in os.read(self._reader, 16):
+        while numbers := os.read(self._reader, 16):
+            for number in numbers:
                 if number in (signal.SIGINT, signal.SIGTERM):
                     seen += 1
                     if seen > 1:
                         os._exit(128 + number)
                     _line("stopping; once more to stop at once")
+        os.close(self._reader)
 
     @staticmethod
     def _interrupt(number: int, frame: FrameType | None) -> None:
@@ -92,6 +98,9 @@ def run(args: Sequence[str]) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     options = args[: list(args).index("--")] if "--" in args else args
+    if "--debug" not in options:
+        # What libraries tell each other about their future is nothing that a user can act on.
+        warnings.simplefilter("ignore")
     report = _Report(as_json="--json" in options, debug="--debug" in options)
     with _Signals():
         try:

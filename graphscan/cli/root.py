@@ -14,6 +14,7 @@ from graphscan import __version__
 # loads no command; a test holds it equal to the first line of the command's own help.
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "config": ("graphscan.cli.config", "Look at the settings."),
+    "network": ("graphscan.cli.network", "Find who acted together, as an edge list."),
     "doctor": ("graphscan.cli.doctor", "Check that this machine can run graphscan."),
 }
 

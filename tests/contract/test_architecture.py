@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -157,15 +158,11 @@ def test_the_layers_of_the_settings_are_those_of_the_network() -> None:
     from graphscan.network.layers import LAYERS
     from graphscan.settings import default_layers
 
-    of_settings = {
-        name: (layer.actions, layer.object_kind, float(layer.window_s), layer.birth)
-        for name, layer in default_layers().items()
+    of_settings = {name: layer.model_dump(exclude={"enabled"}) for name, layer in default_layers().items()}
+    of_network = {name: asdict(layer) for name, layer in LAYERS.items()}
+    assert of_settings == {
+        name: {key: value for key, value in row.items() if key != "name"} for name, row in of_network.items()
     }
-    of_network = {
-        name: (layer.actions, layer.object_kind, float(layer.window_s), layer.birth)
-        for name, layer in LAYERS.items()
-    }
-    assert of_settings == of_network
 
 
 def test_the_pair_cap_of_the_settings_is_that_of_the_network() -> None:

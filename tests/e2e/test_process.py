@@ -152,12 +152,10 @@ def test_a_reader_that_leaves_is_no_error() -> None:
 
 # --- signals ---------------------------------------------------------------------------------------------
 
-WAITS = "print('up', flush=True)\n        try: time.sleep(60)\n        finally: print('cleaned', flush=True)"
+WAITS = "try: print('up', flush=True); time.sleep(60)\n        finally: print('cleaned', flush=True)"
 STUBBORN = (
-    "print('up', flush=True)\n"
-    "        try: time.sleep(60)\n"
-    "        finally:\n"
-    "            print('cleaning', flush=True); time.sleep(60)"
+    "try: print('up', flush=True); time.sleep(60)\n"
+    "        finally: print('cleaning', flush=True); time.sleep(60)"
 )
 
 
