@@ -53,7 +53,7 @@ class ParquetReader:
         self.n_read = 0
 
     def blocks(self, columns: Sequence[str]) -> Iterator[Block]:
-        """All rows with the given columns, in the types of the file; the line of a row is its number from 1."""
+        """All rows with the given columns, in the types of the file; a row's line is its number from 1."""
         row = 1
         for group in range(self._file.num_row_groups):
             for table, wide_at in self._tables(group, list(columns)):

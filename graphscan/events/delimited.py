@@ -1,4 +1,4 @@
-"""Delimited text (RFC 4180) in blocks: whole blocks at Arrow's speed, row by row only where something is amiss.
+"""Delimited text (RFC 4180) in blocks: at Arrow's speed, row by row only where something is amiss.
 
 A block that is valid UTF-8, without NUL, with quotes only where they belong and the same number of fields in
 every row goes to Arrow as it is. Any other block is sieved: its rows are looked at one by one, bad ones are
@@ -280,7 +280,7 @@ class DelimitedReader:
                     wide=lambda: self._parsed_again(block),
                 )
         spans = _Records.of(block, quotes)
-        rows = [
+        rows: list[tuple[int, bytes, str | None]] = [
             (first_line + int(line), block[start:end], None)
             for start, end, line in zip(spans.starts, spans.ends, spans.lines, strict=True)
         ]
@@ -431,7 +431,7 @@ class _Scanner:
     def record_end(
         self, buffer: bytes, at: int, final: bool, line: int
     ) -> tuple[int, int, str | None] | None:
-        """End of the record at ``at``, begin of the next, and its flaw; None if the record is not whole yet."""
+        """End of the record at ``at``, begin of the next, and its flaw; None if it is not whole yet."""
         start = at
         while True:
             if buffer[at : at + 1] == b'"':

@@ -1,4 +1,4 @@
-"""Who an event is: hashes of ids, ids derived from content, the canonical order, and duplicates and conflicts."""
+"""Who an event is: ids and their hashes, the canonical order, and which of several rows of one id stays."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def _bytes_and_offsets(texts: pa.Array) -> tuple[NDArray[np.uint8], NDArray[np.i
     """The bytes of a text array, and where each value begins (one more for the end)."""
     wide = pa.types.is_large_string(texts.type)
     _, offsets_buffer, data = texts.buffers()
-    offsets = np.frombuffer(offsets_buffer, dtype=np.int64 if wide else np.int32)
-    offsets = offsets[texts.offset : texts.offset + len(texts) + 1].astype(np.int64)
+    stored = np.frombuffer(offsets_buffer, dtype=np.int64 if wide else np.int32)
+    offsets = stored[texts.offset : texts.offset + len(texts) + 1].astype(np.int64)
     bytes_ = np.frombuffer(data, dtype=np.uint8) if data is not None else np.zeros(0, dtype=np.uint8)
     return bytes_, offsets
 
@@ -206,10 +206,7 @@ def _resolved(table: pa.Table, suspects: NDArray[np.int64]) -> Repeats:
     """Exact comparison of the rows whose ids may repeat."""
     part = table.take(pa.array(suspects))
     codes = pc.dictionary_encode(_one_array(part["event_id"])).indices.to_numpy()
-    keys = [codes]
-    for name in SORT_COLUMNS:
-        if name in part.column_names:
-            keys.append(_ranks(part[name]))
+    keys = [codes, *(_ranks(part[name]) for name in SORT_COLUMNS if name in part.column_names)]
     # numpy sorts by the last key first.
     order = np.lexsort(tuple(reversed(keys)))
     sorted_codes = codes[order]
@@ -241,10 +238,9 @@ def _ranks(column: pa.ChunkedArray) -> NDArray[np.int64]:
         column = list_as_text(column)
     if pa.types.is_boolean(column.type):
         column = column.cast(pa.int8())
-    ranks = pc.rank(
-        column.combine_chunks(), sort_keys="ascending", null_placement="at_start", tiebreaker="dense"
-    )
-    return np.asarray(ranks.to_numpy(), dtype=np.int64)
+    missing = np.asarray(pc.is_null(column))
+    ranks = pc.rank(column.combine_chunks(), sort_keys="ascending", tiebreaker="dense").to_numpy()
+    return np.where(missing, 0, ranks.astype(np.int64))
 
 
 def list_as_text(column: pa.ChunkedArray) -> pa.ChunkedArray:

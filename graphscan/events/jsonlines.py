@@ -261,7 +261,7 @@ class JsonLinesReader:
         )
 
     def _kind(self, name: str) -> pa.DataType:
-        """The Arrow type by which the quick way reads a field; a value of another type takes the careful way."""
+        """The Arrow type by which the quick way reads a field; other values take the careful way."""
         values = self._samples.get(name, [])
         if name in self.list_fields:
             return pa.list_(pa.string()) if all(isinstance(v, list) for v in values) else pa.string()

@@ -15,7 +15,7 @@ EXCERPT_CHARACTERS: Final = 200
 BUDGET_ROWS: Final = 100
 BUDGET_SHARE: Final = 0.01
 
-# Every reason a row can be rejected for. The codes are part of the output: they change only with the schema version.
+# Every reason a row can be rejected for. The codes are part of the output and change only with its schema.
 REJECT_REASONS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "bad_utf8": "The row is not valid UTF-8, or holds half of a surrogate pair.",

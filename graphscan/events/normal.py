@@ -19,7 +19,8 @@ from graphscan.events.model import ACTIONS, EVENT_SCHEMA
 from graphscan.events.times import TimeReader
 
 TEXT_COLUMNS: Final = (
-    "account_id", "action", "object_id", "event_id", "parent_id", "text", "media_hash", "client", "lang", "detail",
+    "account_id", "action", "object_id", "event_id", "parent_id", "text", "media_hash", "client", "lang",
+    "detail",
 )  # fmt: skip
 CODED_COLUMNS: Final = ("account_id", "action", "object_id")
 _TRUE: Final = ("true", "t", "yes", "y", "1")

@@ -133,9 +133,9 @@ class Reading:
     """Events of several inputs, block by block; what was read, rejected and from where is known afterwards.
 
     Iterating gives tables in ``EVENT_SCHEMA`` (or the part of it asked for), in the order of the inputs, rows
-    with one event id not yet merged: ``load_table`` and ``EventStore.add`` do that. It can be iterated once. If
-    an input cannot be read to its end, the error is raised while iterating, and ``ledger``, ``rejects`` and
-    ``inputs`` then tell how far it came.
+    with one event id not yet merged: ``load_table`` and ``EventStore.add`` do that. It can be iterated once.
+    If an input cannot be read to its end, the error is raised while iterating, and ``ledger``, ``rejects``
+    and ``inputs`` then tell how far it came.
     """
 
     def __init__(
@@ -484,8 +484,8 @@ def read_events(
     Parameters
     ----------
     sources
-        Paths, or ``-`` for standard input; CSV, TSV, NDJSON or Parquet, plain, gzip or Zstandard, in any known
-        format, each found by content.
+        Paths, or ``-`` for standard input; CSV, TSV, NDJSON or Parquet, plain, gzip or Zstandard, in any
+        known format, each found by content.
     file_format
         Name of a format, where content is not to decide.
     mapping
@@ -570,7 +570,7 @@ def load_events(
     digests: bool = True,
     on_progress: Progress | None = None,
 ) -> tuple[pa.Table, Reading]:
-    """``read_events`` and ``load_table`` in one: the events, and the reading with ledger, rejects and inputs."""
+    """``read_events`` and ``load_table`` in one: the events, and the reading with all its books."""
     reading = read_events(
         sources,
         file_format=file_format,

@@ -1,4 +1,4 @@
-"""Times in: ISO-8601 with zone or epoch numbers, to microseconds UTC, one unit a file, and only plausible ones.
+"""Times in: ISO-8601 with zone or epoch numbers, to microseconds UTC, one unit a file, all plausible.
 
 The whole column is read at once where every value is fine; a slice with a value that is not is read value by
 value, so that each bad one gets its own reason and the others keep their speed.
@@ -21,8 +21,8 @@ from graphscan.errors import EXIT_INPUT, GraphscanError
 
 MICROSECONDS: Final = {"s": 1_000_000, "ms": 1_000, "us": 1}
 EPOCH_UNITS: Final = ("s", "ms", "us", "ns")
-# No platform event happened before 1980 or after 2100. The range spans less than a factor of 1,000, so at most one
-# epoch unit is plausible for a number, and a number read in the wrong unit falls outside.
+# No platform event happened before 1980 or after 2100. The range spans less than a factor of 1,000, so at
+# most one epoch unit is plausible for a number, and a number read in the wrong unit falls outside.
 PLAUSIBLE_FROM_US: Final = 315_532_800_000_000
 PLAUSIBLE_UNTIL_US: Final = 4_102_444_800_000_000
 RESOLUTIONS_US: Final = (1, 1_000, 1_000_000, 60_000_000, 3_600_000_000, 86_400_000_000)
@@ -89,8 +89,8 @@ class TimeReader:
     unit
         ``iso``, ``s``, ``ms``, ``us`` or ``ns``; empty until a time was read.
     resolution_us
-        The finest step the times need: 1, 1,000, 1,000,000 (the default), or a minute, an hour, a day where at
-        least five different times all fall on it.
+        The finest step the times need: 1, 1,000, 1,000,000 (the default), or a minute, an hour, a day where
+        at least five different times all fall on it.
     """
 
     file: str
@@ -249,7 +249,7 @@ class TimeReader:
             if not self.rule.naive_is_utc:
                 return (
                     "no_time_zone",
-                    f"{value!r} has no time zone: add one, as in 2024-05-01T12:00:00Z or 2024-05-01T14:00:00+02:00",
+                    f"{value!r} has no time zone: add one, as in 2024-05-01T12:00:00Z or ...T14:00:00+02:00",
                 )
             offset = timedelta(0)
         self._require_unit("iso", row, lambda _: value, line)

@@ -86,8 +86,8 @@ class EventStore:
         Raises
         ------
         GraphscanError
-            Exit code 4 for a file that is truncated, foreign or of a newer release (a copy is kept beside it and
-            the file left as it is), 75 if another process holds it, 73 if it cannot be written.
+            Exit code 4 for a file that is truncated, foreign or of a newer release (a copy is kept beside it
+            and the file left as it is), 75 if another process holds it, 73 if it cannot be written.
         """
         import duckdb
 
@@ -131,17 +131,17 @@ class EventStore:
     def add(self, reading: Reading, *, lookback_us: int | None = None) -> Ledger:
         """Add the events of a reading; all of them or, if anything fails, none.
 
-        A row whose event is stored with the same content is a duplicate. Of rows with one event id and different
-        content the one that sorts first by (timestamp, account, action, object, the other columns) stays, also
-        where the other one is stored already; then the reading's warnings say so.
+        A row whose event is stored with the same content is a duplicate. Of rows with one event id and
+        different content the one that sorts first by (timestamp, account, action, object, the other columns)
+        stays, also where the other one is stored already; then the reading's warnings say so.
 
         Parameters
         ----------
         reading
             A reading of all columns, not yet iterated.
         lookback_us
-            How far before the watermark a new event may lie; earlier ones are counted late and not stored. None
-            takes them all.
+            How far before the watermark a new event may lie; earlier ones are counted late and not stored.
+            None takes them all.
 
         Returns
         -------
@@ -158,9 +158,8 @@ class EventStore:
         watermark = self.watermark_us
         run = self._connection.execute
         with self._transaction():
-            run(
-                f"CREATE OR REPLACE TEMP TABLE incoming ({_definitions()}, row_no BIGINT, source_no INTEGER, line BIGINT)"
-            )
+            places = "row_no BIGINT, source_no INTEGER, line BIGINT"
+            run(f"CREATE OR REPLACE TEMP TABLE incoming ({_definitions()}, {places})")
             self._take(reading)
             self._resolve(reading)
             if lookback_us is not None and watermark is not None:
@@ -216,8 +215,8 @@ class EventStore:
             conditions.append("timestamp_us < ?")
             values.append(until_us)
         with self._guarded():
-            result = self._connection.execute(
-                f"SELECT {', '.join(read)} FROM events WHERE {' AND '.join(conditions)}", values
+            result = self._connection.sql(
+                f"SELECT {', '.join(read)} FROM events WHERE {' AND '.join(conditions)}", params=values
             ).to_arrow_table()
         table = result.cast(pa.schema([pa.field(n, EVENT_SCHEMA.field(n).type) for n in read]))
         if coded:
@@ -321,9 +320,11 @@ class EventStore:
         run(
             f"""CREATE OR REPLACE TEMP TABLE ranked AS
                 SELECT *, row_number() OVER (PARTITION BY event_id ORDER BY {_SORT}, row_no) AS rank
-                FROM (SELECT {_EVENTS}, row_no, source_no, line FROM incoming SEMI JOIN repeated USING (event_id)
+                FROM (SELECT {_EVENTS}, row_no, source_no, line
+                      FROM incoming SEMI JOIN repeated USING (event_id)
                       UNION ALL
-                      SELECT {_EVENTS}, -1, source_no, line FROM events SEMI JOIN repeated USING (event_id))"""
+                      SELECT {_EVENTS}, -1, source_no, line
+                      FROM events SEMI JOIN repeated USING (event_id))"""
         )
         verdicts = run(
             f"""SELECT i.row_no, e.row_no, e.line, s.path, {_EQUAL} AS same
@@ -338,16 +339,13 @@ class EventStore:
             else:
                 reading.reject_conflict(row, f"{path}:{line}", excerpts[row])
         run("DELETE FROM incoming WHERE row_no IN (SELECT row_no FROM ranked WHERE rank > 1)")
-        displaced = run(
-            "SELECT event_id FROM ranked WHERE row_no = -1 AND rank > 1 ORDER BY event_id"
-        ).fetchall()
+        stored = "SELECT event_id FROM ranked WHERE row_no = -1 AND rank > 1"
+        displaced = run(f"{stored} ORDER BY event_id").fetchall()
         if displaced:
-            run(
-                "DELETE FROM events WHERE event_id IN (SELECT event_id FROM ranked WHERE row_no = -1 AND rank > 1)"
-            )
+            run(f"DELETE FROM events WHERE event_id IN ({stored})")
             reading.add_warning(
-                f"{len(displaced):,} stored events gave way to rows with the same event_id that sort before them, "
-                f"the first is {displaced[0][0]}"
+                f"{len(displaced):,} stored events gave way to rows with the same event_id that sort before "
+                f"them, the first is {displaced[0][0]}"
             )
         run("DROP TABLE ranked")
 
@@ -355,7 +353,7 @@ class EventStore:
         if not rows:
             return {}
         self._connection.register("wanted", pa.table({"row_no": pa.array(rows, type=pa.int64())}))
-        found = self._connection.execute(
+        found = self._connection.sql(
             f"SELECT {_EVENTS}, row_no FROM incoming SEMI JOIN wanted USING (row_no)"
         ).to_arrow_table()
         self._connection.unregister("wanted")

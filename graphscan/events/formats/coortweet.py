@@ -30,8 +30,8 @@ COORTWEET = TableFormat(
     required=("object_id", "account_id", "content_id", "timestamp_share"),
     optional=(),
     convert=_shares,
-    # Unix seconds or "2024-05-01 12:00:00" in UTC. Any count of seconds is taken, because CooRTweet itself only
-    # looks at differences; milliseconds read as seconds still land far outside.
+    # Unix seconds or "2024-05-01 12:00:00" in UTC. Any count of seconds is taken, because CooRTweet itself
+    # only looks at differences; milliseconds read as seconds still land far outside.
     time_rule=TimeRule(naive_is_utc=True, epoch_units=("s",), from_us=0),
     renamed={
         "id_account": "account_id",

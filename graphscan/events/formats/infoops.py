@@ -1,4 +1,4 @@
-"""Twitter/X information operations archive, tweets: 31 columns by name, in an order that changed between releases."""
+"""Twitter/X information operations archive, tweets: 31 columns by name; their order changed over releases."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class TableFormat:
     required: tuple[str, ...]
     optional: tuple[str, ...]
     convert: Callable[[pa.Table], Converted]
-    time_rule: TimeRule = TimeRule()
+    time_rule: TimeRule = field(default_factory=TimeRule)
     renamed: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     by_position: bool = False
 
@@ -84,7 +84,7 @@ class RecordFormat:
     recognises: Callable[[dict[str, Any]], bool]
     events: Callable[[dict[str, Any]], Iterable[Mapping[str, Any]]]
     records: Callable[[Any], Iterable[dict[str, Any]] | None] | None = None
-    time_rule: TimeRule = TimeRule()
+    time_rule: TimeRule = field(default_factory=TimeRule)
 
 
 class RecordError(Exception):

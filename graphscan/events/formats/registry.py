@@ -16,21 +16,20 @@ from graphscan.events.model import EVENT_COLUMNS, REQUIRED_COLUMNS
 
 TABLE_FORMATS: Final[tuple[TableFormat, ...]] = (NATIVE, COORTWEET, CNT, INFOOPS)
 RECORD_FORMATS: Final[tuple[RecordFormat, ...]] = ()
-FORMATS: Final[Mapping[str, TableFormat | RecordFormat]] = {
-    f.name: f for f in (*TABLE_FORMATS, *RECORD_FORMATS)
-}
+_ALL: Final[tuple[TableFormat | RecordFormat, ...]] = (*TABLE_FORMATS, *RECORD_FORMATS)
+FORMATS: Final[Mapping[str, TableFormat | RecordFormat]] = {layout.name: layout for layout in _ALL}
 KNOWN_COLUMNS: Final = frozenset(c.casefold() for f in TABLE_FORMATS for c in f.columns)
 
 # Names under which other tools write what the native schema needs, the likeliest first.
 _OTHER_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "account_id": (
-        "account_id", "author_id", "user_id", "userid", "from_id", "actor_id", "did", "account", "user", "author",
-        "username", "screen_name", "actor", "from", "handle",
+        "account_id", "author_id", "user_id", "userid", "from_id", "actor_id", "did", "account", "user",
+        "author", "username", "screen_name", "actor", "from", "handle",
     ),
     "action": ("action", "action_type", "event_type", "type", "kind", "verb"),
     "object_id": (
-        "object_id", "object", "target_id", "target", "content_id", "post_id", "tweet_id", "thread_id", "link_id",
-        "url", "link", "subject",
+        "object_id", "object", "target_id", "target", "content_id", "post_id", "tweet_id", "thread_id",
+        "link_id", "url", "link", "subject",
     ),
     "timestamp": (
         "timestamp", "timestamp_us", "timestamp_share", "created_at", "created_utc", "unix_timestamp", "time",
