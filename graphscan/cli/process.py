@@ -46,6 +46,7 @@ class _Signals:
 
     def __enter__(self) -> None:
         self._before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        self._silent = threading.Lock()
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._writer, False)
         signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
@@ -69,20 +70,21 @@ class _Signals:
                     seen += 1
                     if seen > 1:
                         os._exit(128 + number)
-                    _line("stopping; once more to stop at once")
+                    self._say()
         os.close(self._reader)
 
-    @staticmethod
-    def _interrupt(number: int, frame: FrameType | None) -> None:
+    def _say(self) -> None:
+        """Once, by whichever of the handler and the watching thread comes first."""
+        if self._silent.acquire(blocking=False):
+            os.write(2, b"stopping; once more to stop at once\n")
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        self._say()
         raise KeyboardInterrupt
 
-    @staticmethod
-    def _terminate(number: int, frame: FrameType | None) -> None:
+    def _terminate(self, number: int, frame: FrameType | None) -> None:
+        self._say()
         raise Terminated
-
-
-def _line(text: str) -> None:
-    os.write(2, (text + "\n").encode())
 
 
 def run(args: Sequence[str]) -> int:
