@@ -316,9 +316,3 @@ def window_of(layer: Layer, units: Int64) -> tuple[int, int]:
     births = layer.birth_us[units]
     slack = max(7 * DAY_US, int(births.max() - births.min()) // 10)
     return int(births.min()) - slack, int(births.max()) + slack
-
-
-def units_of(layer: Layer, acts: Acts) -> Int64:
-    """The units that acts of :func:`acts_on_units` stand on, by their host rows."""
-    order = np.argsort(layer.rows, kind="stable")
-    return layer.unit[order[np.searchsorted(layer.rows[order], acts.host_row)]]

@@ -191,7 +191,10 @@ class FramingSpec:
     victim
         ``new`` plants a human with organic acts; ``background`` takes an active account of the background.
     n_victim_events
-        Acts of a new victim.
+        Acts of a new victim; of a background victim the least number.
+    victim_id
+        The background account to frame; empty to take a random one. Its posts and its acts of ``action``
+        are followed.
     """
 
     n_accounts: int = 50
@@ -200,6 +203,7 @@ class FramingSpec:
     slowest_s: float = 20.0
     n_victim_events: int = 60
     victim: Literal["new", "background"] = "new"
+    victim_id: str = ""
     action: Action = "repost"
     archetype: str = "framing_bot"
 

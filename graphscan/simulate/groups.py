@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from graphscan.errors import EXIT_USAGE, GraphscanError
 from graphscan.simulate import campaigns as spec_types
@@ -29,7 +30,6 @@ from graphscan.simulate.acts import (
     n_camouflage,
     order_delays_us,
     organic_acts,
-    units_of,
     window_of,
 )
 from graphscan.simulate.background import Background, Int64, Layer
@@ -438,57 +438,74 @@ def _class_chat(spec: spec_types.ClassChatSpec, background: Background, rng: np.
 
 
 def _framing(spec: spec_types.FramingSpec, background: Background, rng: np.random.Generator) -> Group:
-    layer = layer_of(background, spec.action)
-    framed_account, framed_member, acts = -1, -1, []
-    if spec.victim == "background":
-        counts = np.bincount(layer.account, minlength=len(background.account_ids))
-        most = min(spec.n_victim_events, int(counts.max()))
-        # Not the busiest accounts: they may be bots themselves, and would swamp the world with framers.
-        fit = np.flatnonzero((counts >= most) & (counts <= max(4 * most, int(counts.max() == most) * most)))
-        fit = fit if len(fit) else np.flatnonzero(counts >= most)
-        framed_account = int(fit[rng.integers(len(fit))])
-        place_of = np.flatnonzero(layer.account == framed_account)
-        units, times = layer.unit[place_of], layer.times_us[place_of]
-    else:
-        framed_member = spec.n_accounts
-        anchor = chosen_units(layer, min(20, len(layer.birth_us) // 4 or 1), 90.0, 60.0, rng)
-        own = organic_acts(
-            layer,
-            spec.action,
-            np.array([spec.n_victim_events]),
-            window_of(layer, anchor),
-            np.zeros(0, dtype=np.int64),
-            rng,
-            role=ORGANIC,
-        )
-        acts.append(replace(own, member=np.full(len(own), framed_member, dtype=np.int64)))
-        times = background.on_clock(own.time_us)
-        units = units_of(layer, own)
-    member, place = np.nonzero(rng.random((spec.n_accounts, len(times))) < spec.share_0_1)
-    lag = (rng.uniform(spec.fastest_s, spec.slowest_s, len(member)) * 1e6).astype(np.int64)
-    acts.insert(
-        0,
-        acts_on_units(
-            layer,
-            spec.action,
-            member,
-            units[place],
-            times[place] + lag,
-            role=CAMPAIGN,
-            campaign_object=place,
-            order_us=times[place],
-        ),
-    )
     n = spec.n_accounts
-    more = 1 if framed_member >= 0 else 0
+    if spec.victim == "background":
+        framed = _victim(spec, background, rng)
+        rows = background.rows_of("post", spec.action)
+        rows = rows[background.account[rows] == framed]
+        objects = background.object_ids.take(pa.array(background.object[rows]))
+        campaign = _shadows(spec, objects, background.times_us[rows], rows, rng)
+        return _uniform_group(spec, [campaign], "automated", coordinated=True, framed_account=framed)
+    layer = layer_of(background, spec.action)
+    anchor = chosen_units(layer, max(1, min(20, len(layer.birth_us) // 4)), 90.0, 60.0, rng)
+    own = organic_acts(
+        layer,
+        spec.action,
+        np.array([spec.n_victim_events]),
+        window_of(layer, anchor),
+        np.zeros(0, dtype=np.int64),
+        rng,
+        role=ORGANIC,
+    )
+    own = replace(own, member=np.full(len(own), n, dtype=np.int64))
+    campaign = _shadows(spec, own.object_id, background.on_clock(own.time_us), own.host_row, rng)
     return Group(
-        acts,
-        [spec.archetype] * n + ["framing_victim"] * more,
-        ["automated"] * n + ["human"] * more,
-        [True] * n + [False] * more,
+        [campaign, own],
+        [spec.archetype] * n + ["framing_victim"],
+        ["automated"] * n + ["human"],
+        [True] * n + [False],
         spec,
-        framed_member=framed_member,
-        framed_account=framed_account,
+        framed_member=n,
+    )
+
+
+def _victim(spec: spec_types.FramingSpec, background: Background, rng: np.random.Generator) -> int:
+    """Code of the background account to frame."""
+    if spec.victim_id:
+        found = pc.index(background.account_ids, spec.victim_id).as_py()
+        if found < 0:
+            raise GraphscanError(
+                f"the background has no account {spec.victim_id!r}",
+                "FramingSpec, victim_id",
+                "name an account of the background, or leave victim_id empty",
+                EXIT_USAGE,
+            )
+        return int(found)
+    rows = background.rows_of("post", spec.action)
+    counts = np.bincount(background.account[rows], minlength=len(background.account_ids))
+    most = min(spec.n_victim_events, int(counts.max()))
+    # Not the busiest accounts: they may be bots themselves, and would swamp the world with framers.
+    fit = np.flatnonzero((counts >= most) & (counts <= 4 * most))
+    fit = fit if len(fit) else np.flatnonzero(counts >= most)
+    return int(fit[rng.integers(len(fit))])
+
+
+def _shadows(
+    spec: spec_types.FramingSpec, objects: pa.Array, times_us: Int64, hosts: Int64, rng: np.random.Generator
+) -> Acts:
+    """Acts of every framer seconds after nearly every act of the victim."""
+    member, place = np.nonzero(rng.random((spec.n_accounts, len(times_us))) < spec.share_0_1)
+    lag = (rng.uniform(spec.fastest_s, spec.slowest_s, len(member)) * 1e6).astype(np.int64)
+    return Acts(
+        member=member,
+        object_id=objects.take(pa.array(place)),
+        time_us=times_us[place] + lag,
+        campaign_object=place,
+        order_us=times_us[place],
+        role=np.full(len(member), CAMPAIGN, dtype=np.int64),
+        host_row=hosts[place],
+        action=spec.action,
+        payload=place,
     )
 
 

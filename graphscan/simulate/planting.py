@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -72,29 +72,72 @@ def plant(
         groups.append(group_of(spec, ready, generator(seed, "plant", number, type(spec).__name__)))
         if on_progress is not None:
             on_progress("campaigns", number + 1, len(specs))
-    return _assembled(ready, groups, seed)
+    found = planted_tables(ready, groups, seed)
+    framed = {
+        ready.account_ids[group.framed_account].as_py(): f"c{number:03d}"
+        for number, group in enumerate(groups)
+        if group.framed_account >= 0
+    }
+    others = [
+        {"account_id": name, "archetype": "background", "coordinated": False, "framed_by": framed.get(name)}
+        for name in ready.account_ids.to_pylist()
+    ]
+    return world_of(
+        pa.concat_tables([ready.events, found.events]),
+        _accounts_table(ready, found, generator(seed, "plant", "accounts")),
+        pa.Table.from_pylist(found.labels, schema=LABEL_SCHEMA),
+        pa.Table.from_pylist(found.truth + others, schema=TRUTH_SCHEMA),
+        found.planted,
+    )
 
 
-def _assembled(background: Background, groups: Sequence[Group], seed: int) -> World:
-    n_members = [len(group.archetypes) for group in groups]
+@dataclass(frozen=True)
+class Planted:
+    """What planting adds: events, the planted table, and rows of labels and truth of every member."""
+
+    events: pa.Table
+    planted: pa.Table
+    labels: list[dict[str, Any]]
+    truth: list[dict[str, Any]]
+
+
+def planted_tables(
+    background: Background,
+    groups: Sequence[Group],
+    seed: int,
+    recruits: Sequence[list[str] | None] | None = None,
+) -> Planted:
+    """The events of groups, with ids, threads and texts.
+
+    Parameters
+    ----------
+    background
+        Where they are planted.
+    groups
+        Campaigns with their acts; the i-th has the id ``c`` and i in three digits.
+    seed
+        Seed of the world.
+    recruits
+        For each group the ids of its members, where they are accounts of the background; None makes new
+        accounts.
+    """
+    given = list(recruits) if recruits is not None else [None] * len(groups)
+    n_new = [
+        0 if known is not None else len(group.archetypes) for group, known in zip(groups, given, strict=True)
+    ]
     n_events = sum(len(acts) for group in groups for acts in group.acts)
     rng = generator(seed, "plant", "ids")
-    ids = lookalike_ids(background.account_ids, background.account_ids, sum(n_members), rng)
-    event_ids = lookalike_ids(
-        background.events.column("event_id").combine_chunks(),
-        background.events.column("event_id").combine_chunks(),
-        n_events,
-        rng,
-    )
+    ids = lookalike_ids(background.account_ids, background.account_ids, sum(n_new), rng)
+    known_events = background.events.column("event_id").combine_chunks()
+    event_ids = lookalike_ids(known_events, known_events, n_events, rng)
     voices = _Voices(background)
-    tables, planted = [background.events], []
+    events, planted = [EVENT_SCHEMA.empty_table()], [PLANTED_SCHEMA.empty_table()]
     truth: list[dict[str, Any]] = []
     labels: list[dict[str, Any]] = []
-    first_seen: dict[str, int] = {}
     first_id, first_event = 0, 0
-    for number, group in enumerate(groups):
-        members = ids[first_id : first_id + len(group.archetypes)]
-        first_id += len(members)
+    for number, (group, known, new) in enumerate(zip(groups, given, n_new, strict=True)):
+        members = known if known is not None else ids[first_id : first_id + new]
+        first_id += new
         campaign_id = f"c{number:03d}"
         rng = generator(seed, "plant", number, "events")
         payloads = _Payloads(group, voices, rng)
@@ -102,37 +145,14 @@ def _assembled(background: Background, groups: Sequence[Group], seed: int) -> Wo
             names = event_ids[first_event : first_event + len(acts)]
             first_event += len(acts)
             table = _event_table(acts, members, names, background, voices, payloads, rng)
-            tables.append(table)
+            events.append(table)
             planted.append(_planted_table(acts, table, campaign_id))
-            for member, when in zip(acts.member.tolist(), acts.time_us.tolist(), strict=True):
-                name = members[member]
-                first_seen[name] = min(when, first_seen.get(name, when))
         truth.extend(_truth_rows(group, members, campaign_id))
         labels.extend(
             {"account_id": name, "label": label, "campaign_id": campaign_id}
             for name, label in zip(members, group.labels, strict=True)
         )
-    framed = {
-        background.account_ids[group.framed_account].as_py(): f"c{number:03d}"
-        for number, group in enumerate(groups)
-        if group.framed_account >= 0
-    }
-    truth.extend(
-        {
-            "account_id": name,
-            "archetype": "background",
-            "coordinated": False,
-            "framed_by": framed.get(name),
-        }
-        for name in background.account_ids.to_pylist()
-    )
-    return world_of(
-        pa.concat_tables(tables),
-        _accounts_table(background, first_seen, generator(seed, "plant", "accounts")),
-        pa.Table.from_pylist(labels, schema=LABEL_SCHEMA),
-        pa.Table.from_pylist(truth, schema=TRUTH_SCHEMA),
-        pa.concat_tables(planted) if planted else PLANTED_SCHEMA.empty_table(),
-    )
+    return Planted(pa.concat_tables(events), pa.concat_tables(planted), labels, truth)
 
 
 def _event_table(
@@ -225,19 +245,27 @@ def _truth_rows(group: Group, members: list[str], campaign_id: str) -> list[dict
     ]
 
 
-def _accounts_table(background: Background, first_seen: dict[str, int], rng: np.random.Generator) -> pa.Table:
+def _accounts_table(background: Background, found: Planted, rng: np.random.Generator) -> pa.Table:
     """One row an account. Nothing is known of a background account but its id, so nothing is invented for
     it but a creation time before its first act, drawn the same way for all."""
     order = np.argsort(background.account, kind="stable")
     starts = np.searchsorted(background.account[order], np.arange(len(background.account_ids)))
     own = background.times_us[order[starts]]
-    names = background.account_ids.to_pylist() + list(first_seen)
-    first = np.concatenate([own, np.array(list(first_seen.values()), dtype=np.int64)])
+    new = found.events.group_by("account_id", use_threads=False).aggregate([("timestamp_us", "min")])
+    silent = sorted({row["account_id"] for row in found.truth} - set(new.column("account_id").to_pylist()))
+    names = background.account_ids.to_pylist() + new.column("account_id").to_pylist() + silent
+    first = np.concatenate(
+        [
+            own,
+            new.column("timestamp_us_min").to_numpy(),
+            np.full(len(silent), background.first_us, dtype=np.int64),
+        ]
+    )
     created = first - (rng.lognormal(np.log(60 * 86_400.0), 1.5, len(first)) * 1e6).astype(np.int64)
     n = len(names)
     columns = {
         "account_id": pa.array(names, pa.string()),
-        "created_at": pa.array(created, pa.timestamp("us", tz="UTC")),
+        "created_at": pa.array(created // 1_000_000 * 1_000_000, pa.timestamp("us", tz="UTC")),
     }
     return pa.table([columns.get(f.name, pa.nulls(n, f.type)) for f in ACCOUNT_SCHEMA], schema=ACCOUNT_SCHEMA)
 

@@ -55,6 +55,7 @@ TRUTH_SCHEMA: Final = pa.schema(
         pa.field("camouflage_0_1", pa.float64()),
         pa.field("coordinated", pa.bool_(), nullable=False),
         pa.field("framed_by", pa.string()),
+        pa.field("mechanism", pa.string()),
         pa.field("n_campaign_events", pa.int64()),
         pa.field("n_camouflage_events", pa.int64()),
     ]
@@ -89,7 +90,9 @@ class World:
     truth
         ``TRUTH_SCHEMA``, one row an account: the archetype that made it and its parameters. Accounts of a
         background have the archetype ``background``. ``coordinated`` is true where one operator gave the
-        orders (farms, chat rings, framers); a brand matrix is coordinated too, and legitimate.
+        orders (farms, chat rings, framers); a brand matrix is coordinated too, and legitimate. ``mechanism``
+        tells how an automated account of a simulated world works: ``scheduler`` (by the clock), ``reactor``
+        (answers in seconds) or ``humanlike`` (a day's rhythm, answers in minutes).
     planted
         One row a planted event, not written to disk: which campaign, which of its objects (a number
         within the campaign), the operator's order time (null where there was none), and the role:
