@@ -37,15 +37,24 @@ if TYPE_CHECKING:
     help="Co-action window of every layer. Default: each layer's own.",
 )
 @click.option(
-    "--min-pairs", type=click.IntRange(1), default=1, help="Keep edges with at least N pairs of events."
+    "--min-pairs",
+    type=click.IntRange(1),
+    default=1,
+    metavar="N",
+    help="Keep edges with at least N pairs of events.",
 )
 @click.option(
-    "--min-objects", type=click.IntRange(1), default=1, help="Keep edges with at least N shared objects."
+    "--min-objects",
+    type=click.IntRange(1),
+    default=1,
+    metavar="N",
+    help="Keep edges with at least N shared objects.",
 )
 @click.option(
     "--min-weight",
     type=click.IntRange(1),
     default=1,
+    metavar="N",
     help="Keep edges where n_a or n_b is at least N (minimum edge weight of the Coordination Network "
     "Toolkit).",
 )
@@ -53,12 +62,14 @@ if TYPE_CHECKING:
     "--min-participation",
     type=click.IntRange(1),
     default=1,
+    metavar="N",
     help="Minimum participation as CooRTweet means it: accounts with fewer rows are dropped first, then a "
     "pair stays if either account has N events in pairs.",
 )
 @click.option(
     "--edge-quantile",
     type=click.FloatRange(0.0, 1.0, max_open=True),
+    metavar="Q",
     help="Keep edges with n_pairs strictly above this quantile (R type 7), as CooRTweet's edge_weight.",
 )
 @click.option(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from graphscan.cli.output import Output, safe
-from graphscan.entropy import monotonic_s
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -23,6 +23,10 @@ class StageProgress:
     """
 
     def __init__(self, out: Output, *, line_every_s: float = LINE_EVERY_S) -> None:
+        # Here, because the module brings numpy, which `--help` does without.
+        from graphscan.entropy import monotonic_s
+
+        self._now_s = monotonic_s
         self._shown = not out.quiet
         self._line_every_s = line_every_s
         self._bar: Progress | None = None
@@ -35,7 +39,7 @@ class StageProgress:
 
     def __enter__(self) -> Self:
         if self._shown and sys.stderr.isatty():
-            self._bar = _bar()
+            self._bar = _bar(self._now_s)
             self._bar.start()
         elif self._shown:
             threading.Thread(target=self._write_lines, name="progress", daemon=True).start()
@@ -51,7 +55,7 @@ class StageProgress:
     def __call__(self, stage: str, rows_done: int = 0, rows_total: int | None = None) -> None:
         """A stage has done so many rows of so many (None or 0: nobody knows how many)."""
         if stage != self._stage:
-            self._stage, self._stage_since_s = stage, monotonic_s()
+            self._stage, self._stage_since_s = stage, self._now_s()
         self._done, self._total = rows_done, rows_total or 0
         if self._bar is None:
             return
@@ -64,7 +68,7 @@ class StageProgress:
 
     def line(self) -> str:
         """The state in one line: stage, rows, rate, time left."""
-        seconds = max(monotonic_s() - self._stage_since_s, 1e-9)
+        seconds = max(self._now_s() - self._stage_since_s, 1e-9)
         rate = self._done / seconds
         text = f"{self._stage or 'starting'}: {self._done:,}"
         if self._total:
@@ -80,7 +84,7 @@ class StageProgress:
             sys.stderr.flush()
 
 
-def _bar() -> Progress:
+def _bar(now_s: Callable[[], float]) -> Progress:
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -106,6 +110,6 @@ def _bar() -> Progress:
         Rate(),
         TimeRemainingColumn(),
         console=Console(file=sys.stderr, markup=False, highlight=False),
-        get_time=monotonic_s,
+        get_time=now_s,
         transient=False,
     )

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from graphscan.cli.root import COMMANDS
+
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "graphscan"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
@@ -129,7 +131,9 @@ def test_no_room_without_a_name() -> None:
     assert [path for path in SOURCES if path.stem in ("utils", "util", "misc", "helpers", "common")] == []
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["nonsense"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["nonsense"], *([name, "--help"] for name in COMMANDS)]
+)
 def test_start_imports_nothing_heavy(arguments: list[str]) -> None:
     """Start-up time by its cause, not by the clock."""
     code = (

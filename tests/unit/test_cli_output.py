@@ -53,7 +53,7 @@ def test_json_is_ascii_json(document: object) -> None:
 
 def test_progress_line_has_stage_rows_rate_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0.0, 10.0])
-    monkeypatch.setattr("graphscan.cli.progress.monotonic_s", lambda: next(clock))
+    monkeypatch.setattr("graphscan.entropy.monotonic_s", lambda: next(clock))
     progress = StageProgress(Output(quiet=True))
     progress("reading\x1b", 1_000, 5_000)
     assert progress.line() == "reading\\x1b: 1,000 of 5,000 rows, 100 a second, about 40 s left"
