@@ -134,11 +134,11 @@ def _ticks(pop: Population, account: Int64, rng: np.random.Generator) -> Int64:
     stay_min = (pop.last_day - pop.first_day + 1) * 1_440.0
     fits = stay_min / np.maximum(count, 1) / 1.1
     period = _PERIODS_MIN[np.maximum(np.searchsorted(_PERIODS_MIN, fits, side="right") - 1, 0)]
-    period = np.where(rng.random(len(pop)) < 0.3, np.minimum(period, 60), period)
+    period = np.where(rng.random(len(pop)) < 0.3, np.minimum(period, 60), period).astype(np.int64)
     phase_us = rng.integers(0, 3_600_000_000, len(pop))
-    spread_s = rng.choice([1.5, 8.0, 30.0], len(pop), p=[0.4, 0.4, 0.2])
+    spread_s = rng.choice(np.array([1.5, 8.0, 30.0]), len(pop), p=[0.4, 0.4, 0.2])
     skipped = np.cumsum(rng.random(len(who)) < 0.06)
-    skipped -= skipped[first]
+    skipped = skipped - skipped[first]
     tick = (number + skipped) * period[who] * 60_000_000
     room = np.maximum(stay_min[who] * 60e6 - count[who] * period[who] * 63.6e6, 0)
     begin = pop.first_day[who] * DAY_US + (_own_share(who) * room).astype(np.int64)

@@ -43,8 +43,8 @@ class Draft:
     time_us
         When.
     object_key, parent_key
-        What is acted on, what is answered: a kind (``EVENT_KEY``, ``ACCOUNT_KEY``, ``CHAT_KEY``) plus a number;
-        ``NO_KEY`` as object means the event itself, as parent nothing.
+        What is acted on, what is answered: a kind (``EVENT_KEY``, ``ACCOUNT_KEY``, ``CHAT_KEY``) plus a
+        number; ``NO_KEY`` as object means the event itself, as parent nothing.
     text_kind
         See :mod:`graphscan.simulate.texts`.
     detail, tool

@@ -139,17 +139,22 @@ class Feed:
         self._start = np.searchsorted(self._feed, np.arange(everywhere + 2))
         self.author, self.time_us, self.number = author, time_us, number
 
-    def read(self, account: Int64, time_us: Int64, rng: np.random.Generator) -> Int64:
-        """A post (its place among the posts) that each account sees at each time, -1 if there is none yet."""
+    def read(self, account: Int64, time_us: Int64, rng: np.random.Generator, reach: float = 1.0) -> Int64:
+        """A post (its place among the posts) that each account sees at each time, -1 if there is none yet.
+
+        ``reach`` tells how far readers scroll, and how many of them look beyond their community.
+        """
         n = len(account)
         draw = rng.random(n)
         own = self._pop.community[account]
         elsewhere = (own * 7 + 3 + account % 2) % self._pop.n_communities
-        feed = np.where(draw < 0.72, own, np.where(draw < 0.86, elsewhere, self._pop.n_communities))
+        feed = np.where(
+            draw < 0.7 / reach**0.3, own, np.where(draw < 0.85, elsewhere, self._pop.n_communities)
+        )
         when = np.clip(time_us - int(_SECONDS_A_READER_NEEDS * 1e6) - self._low, 0, self._span - 1)
         place = np.searchsorted(self._keys, feed * self._span + when, side="right") - 1
         # People scroll: the newest entries are seen most.
-        place -= np.minimum(rng.exponential(6.0, n), 200.0).astype(np.int64)
+        place -= np.minimum(rng.exponential(6.0 * reach, n), 600.0).astype(np.int64)
         fits = place >= self._start[feed]
         post = np.full(n, -1, dtype=np.int64)
         post[fits] = self._post[place[fits]]
@@ -163,16 +168,12 @@ def with_objects(part: Draft, feed: Feed, rng: np.random.Generator) -> tuple[Dra
     follows somebody instead.
     """
     post = feed.read(part.account, part.time_us, rng)
-    again = np.flatnonzero(post < 0)
-    post[again] = feed.read(part.account[again], part.time_us[again], rng)
     action = part.action.copy()
-    once = np.flatnonzero(np.isin(action, [CODE["repost"], CODE["like"]]) & (post >= 0))
-    keys = (part.account[once] * len(feed.author) + post[once]) * 2 + (action[once] == CODE["like"])
-    order = np.lexsort((part.time_us[once], keys))
-    repeated = np.zeros(len(once), dtype=bool)
-    repeated[order[1:]] = keys[order[1:]] == keys[order[:-1]]
+    for reach in (3.0, 10.0, 30.0):
+        again = np.union1d(np.flatnonzero(post < 0), _seen_before(part, action, post))
+        post[again] = feed.read(part.account[again], part.time_us[again], rng, reach)
     kind = part.text_kind.copy()
-    turned = once[repeated]
+    turned = _seen_before(part, action, post)
     action[turned] = CODE["comment"]
     kind[turned] = np.where(rng.random(len(turned)) < 0.3, texts.SHORT, texts.NORMAL)
     lost = post < 0
@@ -182,6 +183,17 @@ def with_objects(part: Draft, feed: Feed, rng: np.random.Generator) -> tuple[Dra
     parent = np.where(action == CODE["comment"], object_key, NO_KEY)
     out = draft(part.account, action, part.time_us, object_key, parent, kind, part.detail, part.tool)
     return out, post
+
+
+def _seen_before(part: Draft, action: Int64, post: Int64) -> Int64:
+    """Places of shares and likes of a post that the account has shared, or liked, before."""
+    once = np.flatnonzero(np.isin(action, [CODE["repost"], CODE["like"]]) & (post >= 0))
+    order = once[np.lexsort((part.time_us[once], action[once], post[once], part.account[once]))]
+    same = np.ones(max(len(order) - 1, 0), dtype=bool)
+    for column in (part.account, post, action):
+        same &= column[order[1:]] == column[order[:-1]]
+    found: Int64 = np.sort(order[1:][same])
+    return found
 
 
 def threaded(part: Draft, numbers: Int64, seconds_a_letter: Float64, rng: np.random.Generator) -> Int64:
@@ -267,7 +279,8 @@ def followed(pop: Population, account: Int64, rng: np.random.Generator) -> Int64
     low = np.where(stray, 0.0, edges[start[own]])
     high = np.where(stray, edges[-1], edges[start[own + 1]])
     place = np.searchsorted(mass, low + rng.random(len(account)) * (high - low), side="right")
-    return order[np.minimum(place, len(order) - 1)]
+    found: Int64 = order[np.minimum(place, len(order) - 1)]
+    return found
 
 
 def changes(

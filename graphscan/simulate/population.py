@@ -165,7 +165,8 @@ def population_of(
     habit[archetype == ARCHETYPE["insomniac"]] = INSOMNIAC
     habit[n_people:] = ALWAYS
     activity = rng.lognormal(0.0, 1.7, n_people)
-    activity[kinds == ARCHETYPE["power_user"]] = np.quantile(activity, 0.6) * rng.uniform(15, 25)
+    n_power = int((kinds == ARCHETYPE["power_user"]).sum())
+    activity[kinds == ARCHETYPE["power_user"]] = activity.mean() * rng.uniform(8, 20, n_power)
     for name in ("daily_table", "greeter", "moderator", "scheduled_creator"):
         mine = kinds == ARCHETYPE[name]
         activity[mine] = np.maximum(activity[mine], rng.uniform(3.0, 10.0, int(mine.sum())))

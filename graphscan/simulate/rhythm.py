@@ -19,19 +19,24 @@ INSOMNIAC: Final = 2
 ALWAYS: Final = 3
 
 # Share of a day's activity by local hour, fitted by eye to the usual two humps of working people.
-_USUAL: Final = np.array(
-    [2.4, 1.2, 0.6, 0.35, 0.3, 0.5, 1.3, 2.8, 4.2, 4.8, 5.0, 5.0, 5.4, 5.2, 5.0, 4.9, 5.0, 5.2, 5.6, 6.2]
-    + [6.8, 6.9, 5.8, 4.1]
+_USUAL: Final = np.hstack(
+    (
+        [2.4, 1.2, 0.6, 0.35, 0.3, 0.5, 1.3, 2.8, 4.2, 4.8, 5.0, 5.0],
+        [5.4, 5.2, 5.0, 4.9, 5.0, 5.2, 5.6, 6.2, 6.8, 6.9, 5.8, 4.1],
+    )
 )
-_INSOMNIAC: Final = np.array(
-    [4.8, 4.4, 4.0, 3.4, 2.8, 1.8, 1.4, 1.6, 2.2, 3.0, 3.4, 3.8, 4.2, 4.4, 4.4, 4.4, 4.6, 4.8, 5.0, 5.4]
-    + [5.8, 6.2, 6.0, 5.4]
+_INSOMNIAC: Final = np.hstack(
+    (
+        [4.8, 4.4, 4.0, 3.4, 2.8, 1.8, 1.4, 1.6, 2.2, 3.0, 3.4, 3.8],
+        [4.2, 4.4, 4.4, 4.4, 4.6, 4.8, 5.0, 5.4, 5.8, 6.2, 6.0, 5.4],
+    )
 )
 
 
 def _table() -> Float64:
     rows = np.array([_USUAL, _USUAL, _INSOMNIAC, np.ones(24)])
-    return rows / rows.max(axis=1, keepdims=True)
+    table: Float64 = rows / rows.max(axis=1, keepdims=True)
+    return table
 
 
 AWAKE: Final = _table()
