@@ -78,7 +78,7 @@ class ParquetReader:
             return self._file.read_row_group(group).slice(at, table.num_rows)
 
         def excerpt(row: int) -> str:
-            return str({name: table[name][row].as_py() for name in table.column_names})
+            return str({name: _value(table[name][row]) for name in table.column_names})
 
         return Block(table=table, lines=Lines(first), excerpt=excerpt, n_read=table.num_rows, wide=wide)
 
@@ -89,6 +89,14 @@ class ParquetReader:
             "Copy or write the file again; it may be cut off.",
             EXIT_INPUT,
         )
+
+
+def _value(cell: pa.Scalar) -> object:
+    try:
+        return cell.as_py()
+    except (OverflowError, ValueError):
+        # A time outside Python's calendar.
+        return cell.cast(pa.int64()).as_py()
 
 
 def _is_text(kind: pa.DataType) -> bool:

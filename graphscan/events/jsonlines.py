@@ -29,6 +29,7 @@ BOOLEAN_FIELDS: Final = frozenset({"ai_declared"})
 _SAMPLE_LINES: Final = 200
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _STRINGS: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_CONSTANT: Final = re.compile(rb"[:\[,]\s*-?(?:NaN|Inf)")
 _NEGATIVE_ZERO: Final = re.compile(rb":\s*-0\s*[,}]")
 
 
@@ -196,11 +197,16 @@ class JsonLinesReader:
     ) -> Block | None:
         if b"\0" in block or b"\\u0000" in block or not valid_utf8(block):
             return None
+        if (b"NaN" in block or b"Inf" in block) and _CONSTANT.search(block):
+            return None
         schema = pa.schema([(name, self._kind(name)) for name in columns])
         if any(pa.types.is_integer(kind) for kind in schema.types) and _NEGATIVE_ZERO.search(block):
             return None
         for line in lines:
             if len(line) > 2 * MAX_DEPTH and line.count(b"[") + line.count(b"{") > MAX_DEPTH:
+                return None
+            if len(line) < 8 and line.strip() == b"null":
+                # Arrow takes it for an object without fields.
                 return None
         try:
             table = pa_json.read_json(

@@ -414,7 +414,7 @@ class Reading:
         if needed and not (optional_fields and len(needed) < len(chosen.required)):
             raise missing_columns(source.name, chosen, fields)
         used = [name for name in header if renames.get(name, name) in chosen.columns]
-        used = [name for name in used if name not in _shadowed(header, renames)]
+        used = [name for name in used if name not in _shadowed(header, renames) and name not in constants]
         ignored = tuple(name for name in header if name not in used)
         if chosen is NATIVE and "event_id" in fields:
             wanted = {"timestamp" if c == "timestamp_us" else c for c in self.columns}

@@ -32,9 +32,10 @@ _SLICE_ROWS: Final = 512
 
 _ISO: Final = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?)?"
-    r" ?(Z|z|UTC|GMT|[+-]\d\d(?::?\d\d)?)?"
+    r" ?(Z|z|UTC|GMT|[+-]\d\d(?::?\d\d)?)?",
+    re.ASCII,
 )
-_NUMBER: Final = re.compile(r"[+-]?\d+(?:\.\d+)?")
+_NUMBER: Final = re.compile(r"[+-]?\d+(?:\.\d+)?", re.ASCII)
 
 Flaw = tuple[int, str, str]
 """Row, reason code and message of one bad time."""
@@ -311,8 +312,10 @@ class TimeReader:
             message = "the timestamp column has no time zone: store it with one (UTC)"
             return np.zeros(raw.size, dtype=np.int64), [(i, "no_time_zone", message) for i in range(raw.size)]
         if raw.size:
-            self._require_unit("iso", 0, lambda i: str(column[i].as_py()), line)
-        return epoch_to_us(raw, kind.unit), []
+            times = epoch_to_us(raw, kind.unit)
+            self._require_unit("iso", 0, lambda i: iso_from_us(int(times[i])), line)
+            return times, []
+        return raw, []
 
     def _implausible(self, times: NDArray[np.int64], flawed: set[int]) -> list[Flaw]:
         outside = (times < self.rule.from_us) | (times >= self.rule.until_us)

@@ -21,7 +21,8 @@ HEADER = "event_id,account_id,action,object_id,timestamp,text\n"
 
 
 def row(number: int, text: str = "hello") -> str:
-    return f"e{number:07d},a{number % 7},repost,o{number % 5},2024-05-01T10:{number // 60 % 60:02d}:{number % 60:02d}Z,{text}\n"
+    time = f"2024-05-01T10:{number // 60 % 60:02d}:{number % 60:02d}Z"
+    return f"e{number:07d},a{number % 7},repost,o{number % 5},{time},{text}\n"
 
 
 def csv_file(folder: Path, *rows: str, name: str = "events.csv", header: str = HEADER) -> Path:
@@ -160,7 +161,9 @@ def test_a8_line_ends(tmp_path: Path, change: Callable[[str], str]) -> None:
 
 
 def test_a9_line_numbers_with_quoted_line_ends(tmp_path: Path) -> None:
-    path = csv_file(tmp_path, row(1, '"one\ntwo\r\nthree"'), "\n", row(2), "e3,a,wave,o,2024-05-01T10:00:00Z,\n", row(4))
+    path = csv_file(
+        tmp_path, row(1, '"one\ntwo\r\nthree"'), "\n", row(2), "e3,a,wave,o,2024-05-01T10:00:00Z,\n", row(4)
+    )
     for block_bytes in (16 << 20, 50):
         reading = read_events([path], block_bytes=block_bytes)
         table = load_table(reading)
@@ -179,7 +182,9 @@ def test_a10_unclosed_quote(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("later", ['"quoted"', '""', '"a ""b"" c"', 'x"y'])
 def test_a10_unclosed_quote_before_other_quotes(tmp_path: Path, later: str) -> None:
-    path = csv_file(tmp_path, row(1, '"fine"'), row(2, '"two\nlines"'), row(3, '"open'), row(4, later), row(5))
+    path = csv_file(
+        tmp_path, row(1, '"fine"'), row(2, '"two\nlines"'), row(3, '"open'), row(4, later), row(5)
+    )
     for block_bytes in (16 << 20, 40):
         error, _ = failure([path], block_bytes=block_bytes)
         assert error.exit_code == 3
@@ -200,7 +205,9 @@ def test_a10_stray_quotes(tmp_path: Path) -> None:
 
 
 def test_a11_field_count(tmp_path: Path) -> None:
-    path = csv_file(tmp_path, row(1), "e2,a,post\n", row(3), "e4,a,post,o,2024-05-01T10:00:00Z,x,y,z\n", row(5))
+    path = csv_file(
+        tmp_path, row(1), "e2,a,post\n", row(3), "e4,a,post,o,2024-05-01T10:00:00Z,x,y,z\n", row(5)
+    )
     table, reading = load_events([path])
     assert table.num_rows == 3
     assert [(r.line, r.reason) for r in reading.rejects] == [(3, "field_count"), (5, "field_count")]
@@ -450,7 +457,9 @@ def test_budget_of_rejected_rows() -> None:
         require_within_budget(Ledger(read=101, rejected={"bad_time": 101}))
     require_within_budget(Ledger(read=100_000, accepted=99_000, rejected={"bad_time": 600, "bad_utf8": 400}))
     with pytest.raises(GraphscanError) as caught:
-        require_within_budget(Ledger(read=100_000, accepted=98_999, rejected={"bad_time": 601, "bad_utf8": 400}))
+        require_within_budget(
+            Ledger(read=100_000, accepted=98_999, rejected={"bad_time": 601, "bad_utf8": 400})
+        )
     assert caught.value.exit_code == 3
     assert "bad_time 601, bad_utf8 400" in caught.value.what
 
