@@ -8,12 +8,16 @@ import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from graphscan.entropy import mix64
 from graphscan.signals.acts import US_PER_S, AccountActs, codes_of
 from graphscan.signals.grouping import count, mean, missing_below, multiplicity
 from graphscan.signals.model import N_EXAMPLES, FamilyValues, Signal, SignalValues
 
 LAST_WORDS: Final = 100
 MIN_WORDS: Final = 15
+LAST_THREADS: Final = 50
+MIN_THREADS: Final = 8
+MAX_SEQUENCE: Final = 8
 # Limits of the gap classes in seconds: at once, a moment, a pause, a session, a day, longer.
 _GAP_LIMITS_S: Final = (1, 10, 60, 600, 3_600, 86_400)
 
@@ -52,6 +56,23 @@ SIGNALS: Final = (
         "Digital DNA: Cresci et al. 2016, doi:10.1109/MIS.2016.29",
         "variety of {n} actions {value:.2f} bit",
     ),
+    Signal(
+        "routine_entropy",
+        "actions",
+        1,
+        "Variety of what is done with one object",
+        "Shannon entropy of the sequences of actions (up to 8) that the account did in each of its last 50 threads "
+        "(what it answers, else what it acts on), divided by log2 of their number; missing where every sequence of "
+        "the whole source is one act of one kind",
+        "0..1",
+        -1,
+        True,
+        "8 threads",
+        ("detail", "parent_id"),
+        _PEOPLE + " Platforms where most people do one thing with an object.",
+        "Own definition, after the action strings of digital DNA: Cresci et al. 2016, doi:10.1109/MIS.2016.29",
+        "variety of what it did in {n} threads {value:.2f}",
+    ),
 )
 
 
@@ -81,7 +102,45 @@ def actions_values(acts: AccountActs) -> FamilyValues:
     entropy, n = _entropy(group[step], word[step], a)
     relative = entropy / np.log2(np.maximum(n, 2))
     values["action_gap_entropy"] = SignalValues(missing_below(relative, n, MIN_WORDS), n, none)
+    routine = _routines(acts, kind, len(kinds))
+    if routine is not None:
+        owner, key = routine
+        entropy, n = _entropy(owner, key, a)
+        values["routine_entropy"] = SignalValues(
+            missing_below(entropy / np.log2(np.maximum(n, 2)), n, MIN_THREADS), n, none
+        )
     return values
+
+
+def _routines(
+    acts: AccountActs, kind_g: NDArray[np.int64], n_kinds: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
+    """Owner and key of the action sequence in each account's last 50 threads; None where all are equal."""
+    n = acts.n_acts
+    thread_g = acts.thread[acts.order]
+    order = np.lexsort((np.arange(n), thread_g, acts.account_g))
+    account, thread, kind = acts.account_g[order], thread_g[order], kind_g[order]
+    first = np.ones(n, dtype=bool)
+    first[1:] = (np.diff(account) != 0) | (np.diff(thread) != 0)
+    begin = np.flatnonzero(first)
+    index = np.cumsum(first) - 1
+    place = np.arange(n) - begin[index]
+    # A sequence becomes a number: the sum over its places of a hash of (place, kind).
+    shown = place < MAX_SEQUENCE
+    token = mix64((place[shown] * n_kinds + kind[shown] + 1).astype(np.uint64))
+    key = np.zeros(len(begin), dtype=np.uint64)
+    with np.errstate(over="ignore"):
+        np.add.at(key, index[shown], token)
+    if len(np.unique(key)) < 2:
+        return None
+    owner = account[begin]
+    last_us = np.maximum.reduceat(acts.time_g[order], begin)
+    recent = np.lexsort((begin, last_us, owner))
+    owner, key = owner[recent], key[recent]
+    n_threads = count(owner, acts.n_accounts)
+    from_end = np.cumsum(n_threads)[owner] - np.arange(len(owner))
+    keep = from_end <= LAST_THREADS
+    return owner[keep], key[keep].view(np.int64)
 
 
 def _entropy(

@@ -23,7 +23,7 @@ from graphscan.signals.model import N_EXAMPLES, FamilyValues, Signal, SignalValu
 
 LAST_TEXTS: Final = 50
 TEXT_CHARS: Final = 300
-MIN_TEXTS: Final = 8
+MIN_TEXTS: Final = 3
 PREFIX_CHARS: Final = 12
 GRAM: Final = 5
 MIN_GRAMS: Final = 16
@@ -57,7 +57,7 @@ SIGNALS: Final = (
         "ratio",
         -1,
         True,
-        "8 texts",
+        "3 texts",
         ("text",),
         _PEOPLE,
         _SOURCE,
@@ -72,7 +72,7 @@ SIGNALS: Final = (
         "share",
         1,
         True,
-        "8 texts",
+        "3 texts",
         ("text",),
         _PEOPLE,
         _SOURCE,
@@ -88,7 +88,7 @@ SIGNALS: Final = (
         "share",
         1,
         True,
-        "8 texts",
+        "3 texts",
         ("text",),
         _PEOPLE,
         "Own definition",
@@ -103,7 +103,7 @@ SIGNALS: Final = (
         "share",
         1,
         True,
-        "8 texts",
+        "3 texts",
         ("text",),
         _PEOPLE,
         "Own definition",
@@ -119,7 +119,7 @@ SIGNALS: Final = (
         "share",
         1,
         True,
-        "8 texts of 20 characters",
+        "3 texts of 20 characters",
         ("text",),
         _PEOPLE,
         "Li, Owen and Zhang 2012, arXiv:1208.1259",
@@ -134,7 +134,7 @@ SIGNALS: Final = (
         "0..1",
         1,
         True,
-        "8 texts of 20 characters",
+        "3 texts of 20 characters",
         ("text",),
         _PEOPLE,
         "Li, Owen and Zhang 2012, arXiv:1208.1259",
@@ -149,7 +149,7 @@ SIGNALS: Final = (
         "ln characters",
         -1,
         True,
-        "8 texts",
+        "3 texts",
         ("text",),
         _PEOPLE,
         "Own definition",
@@ -169,7 +169,7 @@ class Texts:
 
 
 def recent_texts(acts: AccountActs) -> Texts:
-    """The last 50 texts of each account with at least 8, cut to 300 characters."""
+    """The last 50 texts of each account with at least 3, cut to 300 characters."""
     column = acts.events.column("text").combine_chunks()
     has = np.asarray(pc.fill_null(pc.greater(pc.utf8_length(pc.utf8_trim_whitespace(column)), 0), False))
     rows = acts.order[has[acts.order]]

@@ -127,6 +127,5 @@ def _fast_acts(acts: AccountActs) -> NDArray[np.bool_]:
     flag[acts.order[own]] = True
     found = answers(acts)
     fast = too_fast(acts.text_length[found.row], found.lag_us, acts.resolution_us)
-    fast &= acts.surface[found.row] != SURFACES.index("chat")
     flag[found.row[fast]] = True
     return flag

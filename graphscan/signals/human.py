@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from graphscan.signals.acts import DAY_US, US_PER_S, AccountActs
 from graphscan.signals.grouping import count, mean, missing_below, top_rows, total
+from graphscan.signals.network import ClusterFrames, cluster_standing
 from graphscan.signals.model import N_EXAMPLES, FamilyValues, Signal, SignalValues
 
 MIN_ACTS: Final = 20
@@ -70,11 +71,11 @@ SIGNALS: Final = (
 )
 
 
-def human_values(acts: AccountActs) -> FamilyValues:
-    """Conversation turns and revisions of every account."""
+def human_values(acts: AccountActs, frames: ClusterFrames | None = None) -> FamilyValues:
+    """Conversation turns and revisions of every account; turns inside one cluster speak for nobody."""
     a = acts.n_accounts
     n = acts.n_events
-    turn, old = conversation_turns(acts)
+    turn, old = conversation_turns(acts, cluster_standing(acts, frames).cluster_row)
     group = acts.account
     rows = np.arange(acts.n_acts)
     turn_rows = top_rows(group, rows, turn.astype(np.float64), a, N_EXAMPLES)
@@ -95,8 +96,13 @@ def human_values(acts: AccountActs) -> FamilyValues:
     return values
 
 
-def conversation_turns(acts: AccountActs) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Acts that answer an answer, and those with a partner known for a week, in row order."""
+def conversation_turns(
+    acts: AccountActs, cluster_row: NDArray[np.int64]
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Acts that answer an answer, and those with a partner known for a week, in row order.
+
+    ``cluster_row`` gives the cluster of each account, -1 for none; partners in one cluster make no turn.
+    """
     n = acts.n_acts
     turn, old = np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
     if n < 3:
@@ -113,11 +119,12 @@ def conversation_turns(acts: AccountActs) -> tuple[NDArray[np.bool_], NDArray[np
     lag[1:] = np.diff(when)
     back &= (lag <= SLOWEST_TURN_US) & (lag > FASTEST_TURN_US)
     row = order[at]
+    partner = np.roll(who, 1)
+    back &= (cluster_row[who] < 0) | (cluster_row[who] != cluster_row[partner])
     turn[row] = back
     first_seen = np.full(acts.n_accounts, np.iinfo(np.int64).max)
     has = count(acts.account, acts.n_accounts) > 0
     first_seen[has] = acts.time_g[acts.start[:-1][has]]
-    partner = np.roll(who, 1)
     known = when - first_seen[partner] >= OLD_PARTNER_US
     old[row] = back & known
     return turn, old

@@ -13,17 +13,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphscan.events.model import ACTIONS
-from graphscan.signals.acts import DAY_US, HOUR_US, US_PER_S, AccountActs
+from graphscan.signals.acts import HOUR_US, US_PER_S, AccountActs
 from graphscan.signals.grouping import count, mean, missing_below, n_distinct, spread, top_rows
 from graphscan.signals.model import N_EXAMPLES, FamilyValues, Signal, SignalValues
 
 CHARS_PER_S: Final = 12.0
 MIN_CHARS: Final = 20
 MIN_ANSWERS: Final = 5
+MIN_TEXTS: Final = 3
+MIN_ACTS: Final = 20
 ECHO_US: Final = 2 * US_PER_S
-# In a chat people write while others speak, so the time since somebody else's message is no writing time.
-_CHAT: Final = ACTIONS.index("chat_message")
-ANSWERING: Final = tuple(ACTIONS.index(a) for a in ("post", "comment", "message", "chat_message"))
+THREAD_SILENCE_US: Final = 600 * US_PER_S
+PROMPT_US: Final = 10 * US_PER_S
+# Reposts and likes are left out: whoever follows somebody closely clicks within seconds.
+ANSWERING: Final = tuple(ACTIONS.index(a) for a in ("post", "comment", "message", "chat_message", "other"))
+
+_ANSWER: Final = (
+    "an answer is the account's first act in a thread after somebody else broke a silence of 10 minutes there, and "
+    "not within 2 seconds of its own last act"
+)
 
 SIGNALS: Final = (
     Signal(
@@ -31,17 +39,31 @@ SIGNALS: Final = (
         "latency",
         1,
         "Answers faster than a person can write",
-        "share of answers of at least 20 characters written at more than 12 characters a second since the act "
-        "they follow; an answer follows somebody else's act in the thread within 24 hours, and not the "
-        "account's own act within 2 seconds; group chats are left out, where people write while others speak",
+        "share of answers of at least 20 characters written at more than 12 characters a second; " + _ANSWER,
         "share",
         1,
         True,
-        "5 answers",
+        "3 answers with text",
         ("text",),
         "People who paste prepared text, logs or tables.",
         "Typing speeds: Dhakal et al. 2018, doi:10.1145/3173574.3174220 (fastest 1 % near 10 characters a second)",
         "{value:.0%} of {n} answers came faster than a person can write",
+        own_acts=False,
+    ),
+    Signal(
+        "prompt_reactions",
+        "latency",
+        1,
+        "Reactions within ten seconds",
+        "share of all acts that are answers within 10 seconds; reposts and likes are no answers; " + _ANSWER,
+        "share",
+        1,
+        True,
+        "20 acts",
+        (),
+        "People who wait for a post, and platforms that book the effects of a click as further acts.",
+        "Own definition",
+        "{value:.0%} of {n} acts react to somebody within ten seconds",
         own_acts=False,
     ),
     Signal(
@@ -98,43 +120,52 @@ SIGNALS: Final = (
 
 @dataclass(frozen=True)
 class Answers:
-    """Acts that answer somebody else's act.
+    """Acts that answer somebody else who broke a silence.
 
     Parameters
     ----------
     row
         Event row of the answer.
-    previous_row
-        Event row of the act it follows in the thread.
+    waker_row
+        Event row of the act that broke the silence of the thread.
     lag_us
         Time between them.
     """
 
     row: NDArray[np.int64]
-    previous_row: NDArray[np.int64]
+    waker_row: NDArray[np.int64]
     lag_us: NDArray[np.int64]
 
 
 def answers(acts: AccountActs) -> Answers:
-    """Answers in all threads: the previous act is someone else's, at most 24 h old, and not an own echo."""
+    """First acts of each account after somebody else broke a silence of 10 minutes in the thread.
+
+    Only then is the lag a reaction: in a running conversation, or on an object that many act on, the act before
+    is no cause. An account's echo within 2 s of its own last act elsewhere is left out.
+    """
     n = acts.n_acts
     if n == 0:
         empty = np.zeros(0, dtype=np.int64)
         return Answers(empty, empty, empty)
-    row = np.arange(n)
-    order = np.lexsort((row, acts.thread))
+    order = np.lexsort((np.arange(n), acts.thread))
     thread, account, time = acts.thread[order], acts.account[order], acts.time_us[order]
+    wakes = np.ones(n, dtype=bool)
+    wakes[1:] = (np.diff(thread) != 0) | (np.diff(time) >= THREAD_SILENCE_US)
+    burst = np.cumsum(wakes) - 1
+    waker = np.flatnonzero(wakes)[burst]
+    lag = time - time[waker]
+    by_account = np.lexsort((np.arange(n), account, burst))
+    first = np.zeros(n, dtype=bool)
+    first[by_account] = (np.diff(burst[by_account], prepend=-1) != 0) | (
+        np.diff(account[by_account], prepend=-1) != 0
+    )
     own_gap = np.empty(n, dtype=np.int64)
     own_gap[acts.order] = acts.gap_us_g
-    speaks = np.isin(acts.action, ANSWERING)[order]
-    ok = np.zeros(n, dtype=bool)
-    lag = np.zeros(n, dtype=np.int64)
-    lag[1:] = np.diff(time)
     gap = own_gap[order]
-    ok[1:] = (np.diff(thread) == 0) & (np.diff(account) != 0)
-    ok &= (thread >= 0) & speaks & (lag <= DAY_US) & ((gap < 0) | (gap > ECHO_US))
+    speaks = np.isin(acts.action, ANSWERING)[order]
+    ok = first & speaks & (account[waker] != account) & (thread >= 0) & ((gap < 0) | (gap > ECHO_US))
     at = np.flatnonzero(ok)
-    return Answers(order[at], order[at - 1], lag[at])
+    return Answers(order[at], order[waker[at]], lag[at])
 
 
 def latency_values(acts: AccountActs) -> FamilyValues:
@@ -147,15 +178,21 @@ def latency_values(acts: AccountActs) -> FamilyValues:
     none = np.full((a, N_EXAMPLES), -1, dtype=np.int64)
     length = acts.text_length[found.row]
     fast = too_fast(length, found.lag_us, acts.resolution_us)
-    long_enough = (length >= MIN_CHARS) & (acts.action[found.row] != _CHAT)
-    fast &= long_enough
+    long_enough = length >= MIN_CHARS
     n_long = count(group[long_enough], a)
+    prompt = found.lag_us <= PROMPT_US
+    n = acts.n_events
     values = {
         "implausible_speed": SignalValues(
-            missing_below(mean(group[long_enough], fast[long_enough], a), n_long, MIN_ANSWERS),
+            missing_below(mean(group[long_enough], fast[long_enough], a), n_long, MIN_TEXTS),
             n_long,
             top_rows(group, found.row, np.where(fast, length, 0.0), a, N_EXAMPLES),
-        )
+        ),
+        "prompt_reactions": SignalValues(
+            missing_below(count(group[prompt], a) / np.maximum(n, 1), n, MIN_ACTS),
+            n,
+            top_rows(group, found.row, prompt.astype(np.float64), a, N_EXAMPLES),
+        ),
     }
     own_length = acts.text_length[acts.order]
     judged = (own_length >= MIN_CHARS) & (acts.gap_us_g >= 0)
@@ -173,7 +210,7 @@ def latency_values(acts: AccountActs) -> FamilyValues:
         missing_below(spread(group[soon], np.log10(seconds[soon]), a), n_soon, MIN_ANSWERS), n_soon, none
     )
     first = _first_of(group, found.row, 50)
-    partner = acts.account[found.previous_row]
+    partner = acts.account[found.waker_row]
     n_first = count(group[first], a)
     values["partners_per_answer"] = SignalValues(
         missing_below(

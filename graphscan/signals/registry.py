@@ -44,7 +44,7 @@ REGISTRY: Final = (
         lambda given: provisioning.provisioning_values(given.acts, given.accounts),
     ),
     Family("network", network.SIGNALS, lambda given: network.network_values(given.acts, given.clusters)),
-    Family("human", human.SIGNALS, lambda given: human.human_values(given.acts)),
+    Family("human", human.SIGNALS, lambda given: human.human_values(given.acts, given.clusters)),
 )
 
 SIGNALS: Final = {signal.signal_id: signal for family in REGISTRY for signal in family.signals}

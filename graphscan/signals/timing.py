@@ -13,12 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphscan.signals.acts import DAY_US, HOUR_US, US_PER_S, AccountActs
-from graphscan.signals.grouping import count, missing_below, spread, top_rows, total
+from graphscan.signals.grouping import count, mean, missing_below, multiplicity, spread, top_rows, total
 from graphscan.signals.model import N_EXAMPLES, FamilyValues, Signal, SignalValues
 
-HOURS_DRAWN: Final = 10
-MIN_HOUR_UNITS: Final = 15
+HOURS_DRAWN: Final = 8
+MIN_HOUR_UNITS: Final = 10
 MIN_GAPS: Final = 19
+LAST_GAPS: Final = 100
+_GAP_LIMITS_S: Final = (1, 10, 60, 600, 3_600, 86_400)
 MIN_SESSIONS: Final = 5
 SESSION_GAP_US: Final = 30 * 60 * US_PER_S
 REST_WINDOW_H: Final = 6
@@ -30,17 +32,17 @@ SIGNALS: Final = (
         "timing",
         1,
         "Hours of the day covered",
-        "expected number of distinct hours of the day among 10 active (day, hour) units drawn without "
-        "replacement (Hurlbert rarefaction): sum over hours of 1 - C(N - N_h, 10) / C(N, 10)",
-        "hours of 10 drawn",
+        "expected number of distinct hours of the day among 8 active (day, hour) units drawn without "
+        "replacement (Hurlbert rarefaction): sum over hours of 1 - C(N - N_h, 8) / C(N, 8)",
+        "hours of 8 drawn",
         1,
         True,
-        "15 active (day, hour) units",
+        "10 active (day, hour) units",
         (),
         "People who travel, shift workers, one account used by a team in several time zones.",
         "Hurlbert 1971, doi:10.2307/1934145; activity by hour of day as a bot sign: Chu et al. 2012, "
         "doi:10.1109/TDSC.2012.75",
-        "acts spread over {value:.1f} different hours in 10 draws from {n} active hours",
+        "acts spread over {value:.1f} different hours in 8 draws from {n} active hours",
     ),
     Signal(
         "quietest_hours_share",
@@ -52,7 +54,7 @@ SIGNALS: Final = (
         "share",
         1,
         True,
-        "15 active (day, hour) units",
+        "10 active (day, hour) units",
         (),
         "Shift workers, travellers, shared accounts, people who sleep badly.",
         "Chu et al. 2012, doi:10.1109/TDSC.2012.75",
@@ -68,7 +70,7 @@ SIGNALS: Final = (
         "0..1",
         -1,
         True,
-        "15 active (day, hour) units",
+        "10 active (day, hour) units",
         (),
         "A weak rhythm: shift workers and travellers. A strong rhythm does not prove a person: schedulers can "
         "keep office hours.",
@@ -90,6 +92,22 @@ SIGNALS: Final = (
         "People who post at the same time every day.",
         "Kim and Jo 2016, doi:10.1103/PhysRevE.94.032311",
         "burstiness {value:.2f} over {n} gaps",
+    ),
+    Signal(
+        "gap_entropy",
+        "timing",
+        1,
+        "Variety of the gaps",
+        "Shannon entropy of the classes of the last 100 gaps between acts (limits at 1 s, 10 s, 1 min, 10 min, 1 h, "
+        "1 day)",
+        "bit",
+        -1,
+        True,
+        "20 acts",
+        (),
+        "People who do one thing at one time of the day.",
+        "Gap classes as in BLOC: Nwala, Flammini and Menczer 2023, doi:10.1140/epjds/s13688-023-00410-9",
+        "variety of {n} gaps {value:.2f} bit",
     ),
     Signal(
         "session_spread",
@@ -149,6 +167,13 @@ def timing_values(acts: AccountActs) -> FamilyValues:
     values["burstiness"] = SignalValues(
         missing_below(_burstiness(group[inner], gaps_s, a), n_gaps, MIN_GAPS), n_gaps, none
     )
+    last = inner & (acts.start[1:][group] - np.arange(len(group)) <= LAST_GAPS)
+    gap_class = np.digitize(acts.gap_us_g[last] / US_PER_S, _GAP_LIMITS_S)
+    n_last = count(group[last], a)
+    share = multiplicity(group[last], gap_class) / np.maximum(n_last[group[last]], 1)
+    values["gap_entropy"] = SignalValues(
+        missing_below(mean(group[last], -np.log2(share), a), n_last, MIN_GAPS), n_last, none
+    )
     opens = ~inner | (acts.gap_us_g > SESSION_GAP_US)
     session = np.cumsum(opens) - 1
     first = np.flatnonzero(opens)
@@ -162,9 +187,9 @@ def timing_values(acts: AccountActs) -> FamilyValues:
     del session
     counted, restless = restless_acts(acts)
     n_counted = count(group[counted], a)
-    share = np.divide(total(group, restless & counted, a), np.maximum(n_counted, 1))
+    restless_share = total(group, restless & counted, a) / np.maximum(n_counted, 1)
     values["restless_share"] = SignalValues(
-        missing_below(share, n_counted, 20),
+        missing_below(restless_share, n_counted, 20),
         n_counted,
         top_rows(group, acts.order, (restless & counted).astype(np.float64), a, N_EXAMPLES),
     )

@@ -1,0 +1,1 @@
+"""Verdicts: from signals and clusters to tiers, with reasons that stand up to an appeal."""
