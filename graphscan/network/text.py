@@ -52,14 +52,22 @@ _DOUBT: Final = 3.0  # standard errors below the threshold at which a signature 
 
 _LINK: Final = r"(?:https?://|www\.)[^\s<>\"]+|\b(?:[a-z0-9-]+\.)+[a-z]{2,}/[^\s<>\"]*"
 _MENTION: Final = r"(^|[^\pL\pN_])(?:@[\pL\pN_]+(?:[.-][\pL\pN_]+)*)+"
+_QUOTED_LINE: Final = r"(?m)^[ \t]*>.*$"  # mail and Markdown: somebody else's words
 _REPOST_MARK: Final = r"^(?:\s*rt\s+@[\pL\pN_.-]+:?)+"
-_HASHTAG: Final = r"(^|[^\pL\pN_&])(?:#[\pL\pN\pM_]+)+"
+# A tag ends at its second # where it holds characters of a script without spaces (#话题#), else at its last
+# letter: without the first form the sentence behind such a tag would count as part of it.
+_HASHTAG: Final = (
+    r"(^|[^\pL\pN_&]|[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}])"
+    r"(?:#[^\s#]*[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}][^\s#]*#|#[\pL\pN\pM_]+)+"
+)
 _NUMBER: Final = r"\p{Nd}+(?:[.,:/-]\p{Nd}+)*"
 
 
 def _folded(block: pa.Array) -> pa.Array:
     """NFKC, case-folded and legible texts of a block without nulls; links and mentions still in place."""
     block = pc.utf8_slice_codeunits(block, 0, MAX_CHARACTERS)
+    own = pc.replace_substring_regex(block, _QUOTED_LINE, "")
+    block = pc.if_else(pc.match_substring_regex(own, r"\S"), own, block)
     # Before the normalisation too: ordering a flood of combining marks costs its square.
     found = legible(Characters.of(block), composed=False)
     if len(found.codes) and int(found.codes.max()) > 0x7F:
@@ -77,6 +85,15 @@ def _collapsed(block: pa.Array) -> pa.Array:
 def _plain(folded: pa.Array) -> pa.Array:
     block = pc.replace_substring_regex(folded, _LINK, " ")
     return _collapsed(pc.replace_substring_regex(block, _MENTION, r"\1 "))
+
+
+def _compared(plain: pa.Array) -> pa.Array:
+    """Normalised texts without hashtags where enough is left: a shared tag is no shared wording."""
+    parts = [pa.array([], pa.large_string())]
+    for block in text_blocks(plain):
+        bare = _collapsed(pc.replace_substring_regex(block, _HASHTAG, r"\1 "))
+        parts.append(pc.if_else(pa.array(substantial(bare)), bare, block))
+    return pa.concat_arrays(parts)
 
 
 def _skeleton(folded: pa.Array) -> pa.Array:
@@ -346,7 +363,7 @@ def near_duplicate_groups(
     unit = _units(skeleton.take(pa.array(example)), min_words, min_dense)
     del skeleton
     first_of_unit = np.unique(unit, return_index=True)[1]
-    members = distinct.take(pa.array(first_of_unit))
+    members = _compared(distinct.take(pa.array(first_of_unit)))
     left, right = _likely_pairs(members, threshold, seed)
     similarity = pair_jaccard(members, left, right)
     near = similarity >= threshold
