@@ -133,6 +133,16 @@ class AccountActs:
         return codes_of(key)[0]
 
     @cached_property
+    def parent_row(self) -> NDArray[np.int64]:
+        """Row of the event that an act answers, -1 where ``parent_id`` names no earlier event of the table."""
+        place = pc.index_in(
+            self.events.column("parent_id").combine_chunks(),
+            value_set=self.events.column("event_id").combine_chunks(),
+        )
+        row = np.asarray(place.fill_null(-1)).astype(np.int64)
+        return np.where(row < np.arange(self.n_acts), row, -1)
+
+    @cached_property
     def text_length(self) -> NDArray[np.float64]:
         """Characters written in each act in row order, NaN without text.
 

@@ -118,7 +118,9 @@ def clock_values(acts: AccountActs) -> FamilyValues:
             log10_p, n, top_rows(acts.account_g, acts.order, on.astype(np.float64), a, N_EXAMPLES)
         ),
         "interval_regularity": SignalValues(
-            regularity, n_intervals, top_rows(acts.account_g, acts.order, regular.astype(np.float64), a, N_EXAMPLES)
+            regularity,
+            n_intervals,
+            top_rows(acts.account_g, acts.order, regular.astype(np.float64), a, N_EXAMPLES),
         ),
     }
 

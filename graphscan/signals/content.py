@@ -204,7 +204,11 @@ def content_values(acts: AccountActs) -> FamilyValues:
     last = from_end <= LAST_TEXTS
     n_last = count(owner[last], a)
     values["length_spread"] = SignalValues(
-        missing_below(spread(owner[last], np.log(np.minimum(length[last], TEXT_CHARS)), a), n_last, MIN_TEXTS), n_last, none
+        missing_below(
+            spread(owner[last], np.log(np.minimum(length[last], TEXT_CHARS)), a), n_last, MIN_TEXTS
+        ),
+        n_last,
+        none,
     )
     texts = recent_texts(acts)
     if len(texts.row) == 0:

@@ -10,7 +10,8 @@ An act *looks hosted* when a mechanism that is proven for the account explains t
     the account goes without rest on at least seven days and in at least half of its acts, and the 24 hours around
     the act hold no rest of four hours;
 ``latency``
-    the act itself came faster than a person can write;
+    the account writes too fast in at least half of its answers or of its own sequence of texts, and the text of
+    the act came at more than 30 characters a second;
 ``network``
     the act is evidence of a tested cluster that has the account in its core by its own acts.
 
@@ -27,9 +28,16 @@ from numpy.typing import NDArray
 
 from graphscan.events.model import SURFACES
 from graphscan.signals.acts import DAY_US, US_PER_S, AccountActs
-from graphscan.signals.clock import CLOCK_P, clock_values, on_phase, phase_lock, regular_starts, session_starts
+from graphscan.signals.clock import (
+    CLOCK_P,
+    clock_values,
+    on_phase,
+    phase_lock,
+    regular_starts,
+    session_starts,
+)
 from graphscan.signals.grouping import count, n_distinct, total
-from graphscan.signals.latency import answers, too_fast
+from graphscan.signals.latency import answers, latency_values, too_fast
 from graphscan.signals.model import Coverage
 from graphscan.signals.network import ClusterFrames, evidence_rows
 from graphscan.signals.timing import restless_acts
@@ -40,6 +48,9 @@ MIN_SURFACE_ACTS: Final = 14
 MIN_RESTLESS_DAYS: Final = 7
 MIN_RESTLESS_SHARE: Final = 0.5
 MIN_REGULARITY: Final = 0.5
+MIN_FAST_SHARE: Final = 0.5
+MIN_FAST_TEXTS: Final = 10
+HOSTED_CHARS_PER_S: Final = 30.0
 
 
 def clopper_pearson_lower(
@@ -122,10 +133,16 @@ def _fast_acts(acts: AccountActs) -> NDArray[np.bool_]:
     flag = np.zeros(acts.n_acts, dtype=bool)
     if acts.resolution_us >= 60 * US_PER_S or acts.n_acts == 0:
         return flag
+    values = latency_values(acts)
+    proven = np.zeros(acts.n_accounts, dtype=bool)
+    for name in ("implausible_speed", "implausible_output"):
+        usual = np.nan_to_num(values[name].value, nan=0.0) >= MIN_FAST_SHARE
+        proven |= usual & (values[name].n >= MIN_FAST_TEXTS)
     judged = acts.gap_us_g >= 0
-    own = judged & too_fast(acts.text_length[acts.order], acts.gap_us_g, acts.resolution_us)
+    length_g = acts.text_length[acts.order]
+    own = judged & too_fast(length_g, acts.gap_us_g, acts.resolution_us, HOSTED_CHARS_PER_S)
     flag[acts.order[own]] = True
     found = answers(acts)
-    fast = too_fast(acts.text_length[found.row], found.lag_us, acts.resolution_us)
+    fast = too_fast(acts.text_length[found.row], found.lag_us, acts.resolution_us, HOSTED_CHARS_PER_S)
     flag[found.row[fast]] = True
-    return flag
+    return flag & proven[acts.account]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphscan.events.model import ACTIONS
-from graphscan.signals.acts import HOUR_US, US_PER_S, AccountActs
+from graphscan.signals.acts import DAY_US, HOUR_US, US_PER_S, AccountActs
 from graphscan.signals.grouping import count, mean, missing_below, n_distinct, spread, top_rows
 from graphscan.signals.model import N_EXAMPLES, FamilyValues, Signal, SignalValues
 
@@ -29,8 +29,8 @@ PROMPT_US: Final = 10 * US_PER_S
 ANSWERING: Final = tuple(ACTIONS.index(a) for a in ("post", "comment", "message", "chat_message", "other"))
 
 _ANSWER: Final = (
-    "an answer is the account's first act in a thread after somebody else broke a silence of 10 minutes there, and "
-    "not within 2 seconds of its own last act"
+    "an answer follows the act of somebody else that parent_id names, or where only threads are known it is the "
+    "account's first act after somebody else broke a silence of 10 minutes; not within 2 seconds of its own last act"
 )
 
 SIGNALS: Final = (
@@ -120,28 +120,29 @@ SIGNALS: Final = (
 
 @dataclass(frozen=True)
 class Answers:
-    """Acts that answer somebody else who broke a silence.
+    """Acts that answer somebody else.
 
     Parameters
     ----------
     row
         Event row of the answer.
-    waker_row
-        Event row of the act that broke the silence of the thread.
+    cause_row
+        Event row of the act it answers.
     lag_us
         Time between them.
     """
 
     row: NDArray[np.int64]
-    waker_row: NDArray[np.int64]
+    cause_row: NDArray[np.int64]
     lag_us: NDArray[np.int64]
 
 
 def answers(acts: AccountActs) -> Answers:
-    """First acts of each account after somebody else broke a silence of 10 minutes in the thread.
+    """Acts whose cause is known: the act of somebody else that ``parent_id`` names, at most a day before.
 
-    Only then is the lag a reaction: in a running conversation, or on an object that many act on, the act before
-    is no cause. An account's echo within 2 s of its own last act elsewhere is left out.
+    Where the source names threads only, an answer is the first act of an account after somebody else broke a
+    silence of 10 minutes in the thread: in a running conversation, or on an object that many act on, the act
+    before is no cause. An echo within 2 s of the account's own last act is left out.
     """
     n = acts.n_acts
     if n == 0:
@@ -153,19 +154,21 @@ def answers(acts: AccountActs) -> Answers:
     wakes[1:] = (np.diff(thread) != 0) | (np.diff(time) >= THREAD_SILENCE_US)
     burst = np.cumsum(wakes) - 1
     waker = np.flatnonzero(wakes)[burst]
-    lag = time - time[waker]
     by_account = np.lexsort((np.arange(n), account, burst))
     first = np.zeros(n, dtype=bool)
     first[by_account] = (np.diff(burst[by_account], prepend=-1) != 0) | (
         np.diff(account[by_account], prepend=-1) != 0
     )
+    woken = np.full(n, -1, dtype=np.int64)
+    woken[order] = np.where(first & (account[waker] != account) & (thread >= 0), order[waker], -1)
+    cause = np.where(acts.parent_row >= 0, acts.parent_row, woken)
+    lag = acts.time_us - acts.time_us[np.maximum(cause, 0)]
     own_gap = np.empty(n, dtype=np.int64)
     own_gap[acts.order] = acts.gap_us_g
-    gap = own_gap[order]
-    speaks = np.isin(acts.action, ANSWERING)[order]
-    ok = first & speaks & (account[waker] != account) & (thread >= 0) & ((gap < 0) | (gap > ECHO_US))
-    at = np.flatnonzero(ok)
-    return Answers(order[at], order[waker[at]], lag[at])
+    ok = (cause >= 0) & (acts.account[np.maximum(cause, 0)] != acts.account) & (lag <= DAY_US)
+    ok &= np.isin(acts.action, ANSWERING) & ((own_gap < 0) | (own_gap > ECHO_US))
+    row = np.flatnonzero(ok)
+    return Answers(row, cause[row], lag[row])
 
 
 def latency_values(acts: AccountActs) -> FamilyValues:
@@ -210,11 +213,13 @@ def latency_values(acts: AccountActs) -> FamilyValues:
         missing_below(spread(group[soon], np.log10(seconds[soon]), a), n_soon, MIN_ANSWERS), n_soon, none
     )
     first = _first_of(group, found.row, 50)
-    partner = acts.account[found.waker_row]
+    partner = acts.account[found.cause_row]
     n_first = count(group[first], a)
     values["partners_per_answer"] = SignalValues(
         missing_below(
-            np.divide(n_distinct(group[first], partner[first], a), np.maximum(n_first, 1)), n_first, MIN_ANSWERS
+            np.divide(n_distinct(group[first], partner[first], a), np.maximum(n_first, 1)),
+            n_first,
+            MIN_ANSWERS,
         ),
         n_first,
         none,
@@ -223,12 +228,15 @@ def latency_values(acts: AccountActs) -> FamilyValues:
 
 
 def too_fast(
-    length: NDArray[np.float64], lag_us: NDArray[np.int64], resolution_us: int
+    length: NDArray[np.float64],
+    lag_us: NDArray[np.int64],
+    resolution_us: int,
+    chars_per_s: float = CHARS_PER_S,
 ) -> NDArray[np.bool_]:
     """Whether a text of that length cannot have been written in the lag; the rounding counts for the writer."""
     seconds = (lag_us + resolution_us) / US_PER_S
     with np.errstate(invalid="ignore"):
-        return (length >= MIN_CHARS) & (length / seconds > CHARS_PER_S)
+        return (length >= MIN_CHARS) & (length / seconds > chars_per_s)
 
 
 def _first_of(group: NDArray[np.int64], row: NDArray[np.int64], k: int) -> NDArray[np.bool_]:

@@ -168,7 +168,8 @@ class SignalTable:
     def matrix(self, signal_ids: tuple[str, ...]) -> NDArray[np.float64]:
         """Values as float64 of shape (n_accounts, n_signals); NaN where missing or failed."""
         columns = [
-            self.signals[s].value if s in self.signals else np.full(self.n_accounts, np.nan) for s in signal_ids
+            self.signals[s].value if s in self.signals else np.full(self.n_accounts, np.nan)
+            for s in signal_ids
         ]
         if not columns:
             return np.zeros((self.n_accounts, 0))

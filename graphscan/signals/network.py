@@ -184,7 +184,8 @@ def evidence_rows(acts: AccountActs, frames: ClusterFrames | None) -> NDArray[np
     standing = cluster_standing(acts, frames)
     counts = standing.in_core & ~standing.benign & ~standing.shadowed
     place = pc.index_in(
-        frames.evidence["event_id"].combine_chunks(), value_set=acts.events.column("event_id").combine_chunks()
+        frames.evidence["event_id"].combine_chunks(),
+        value_set=acts.events.column("event_id").combine_chunks(),
     )
     rows = np.unique(np.asarray(place.drop_null()).astype(np.int64))
     return rows[counts[acts.account[rows]]]

@@ -48,7 +48,9 @@ def provisioning_values(acts: AccountActs, accounts: pa.Table | None) -> FamilyV
         return {}
     place = pc.index_in(accounts.column("account_id").combine_chunks(), value_set=acts.account_ids)
     known = accounts.append_column("place", place).filter(
-        pc.and_(pc.is_valid(place), pc.and_(pc.is_valid(accounts["handle"]), pc.is_valid(accounts["created_at"])))
+        pc.and_(
+            pc.is_valid(place), pc.and_(pc.is_valid(accounts["handle"]), pc.is_valid(accounts["created_at"]))
+        )
     )
     if known.num_rows == 0:
         return {}
@@ -80,7 +82,9 @@ def _burst(
     # Patterns are kept apart by adding more than any time span to each next one.
     shift = (t.max() - t.min() + 4 * BURST_US) if len(t) else 0
     key = (t - t.min()) + p * shift
-    near = np.searchsorted(key, key + BURST_US, side="right") - np.searchsorted(key, key - BURST_US, side="left")
+    near = np.searchsorted(key, key + BURST_US, side="right") - np.searchsorted(
+        key, key - BURST_US, side="left"
+    )
     size = count(p, int(p.max()) + 1)[p]
     first = np.full(int(p.max()) + 1, np.iinfo(np.int64).max)
     last = np.full(int(p.max()) + 1, np.iinfo(np.int64).min)

@@ -152,7 +152,9 @@ def timing_values(acts: AccountActs) -> FamilyValues:
     night_rows = _quiet_hour_examples(acts, by_hour)
     values: dict[str, SignalValues] = {
         "hours_covered": SignalValues(
-            missing_below(_rarefied_richness(by_hour, HOURS_DRAWN), n_units, MIN_HOUR_UNITS), n_units, night_rows
+            missing_below(_rarefied_richness(by_hour, HOURS_DRAWN), n_units, MIN_HOUR_UNITS),
+            n_units,
+            night_rows,
         ),
         "quietest_hours_share": SignalValues(
             missing_below(_quietest_share(by_hour), n_units, MIN_HOUR_UNITS), n_units, night_rows

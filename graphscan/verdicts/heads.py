@@ -36,7 +36,9 @@ _MAX_LOG_ODDS: Final = 12.0
 
 def volume_band(n_events: Ints) -> Ints:
     """Index of the volume band: 20-49, 50-99, 100-299, 300 and more; fewer than 20 count as the first."""
-    return np.clip(np.searchsorted(np.asarray(BAND_LIMITS), n_events, side="right") - 1, 0, None).astype(np.int64)
+    return np.clip(np.searchsorted(np.asarray(BAND_LIMITS), n_events, side="right") - 1, 0, None).astype(
+        np.int64
+    )
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,9 @@ class Scorer:
         linear = scores @ self.weights + self.intercept
         if self.boosting is None or len(scores) == 0:
             return np.clip(linear, -_MAX_LOG_ODDS, _MAX_LOG_ODDS)
-        return np.clip(0.5 * linear + 0.5 * self.boosting.decision_function(scores), -_MAX_LOG_ODDS, _MAX_LOG_ODDS)
+        return np.clip(
+            0.5 * linear + 0.5 * self.boosting.decision_function(scores), -_MAX_LOG_ODDS, _MAX_LOG_ODDS
+        )
 
     def contributions(self, scores: Floats) -> Floats:
         """Linear part of the log-odds by signal, shape (n_accounts, n_signals)."""
@@ -174,9 +178,7 @@ def positive_logistic(scores: Floats, y: Ints, weight: Floats) -> tuple[Floats, 
     return weights, float(np.log(share / (1 - share)))
 
 
-def _monotone_boosting(
-    scores: Floats, y: Ints, weight: Floats, seed: int
-) -> HistGradientBoostingClassifier:
+def _monotone_boosting(scores: Floats, y: Ints, weight: Floats, seed: int) -> HistGradientBoostingClassifier:
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     model = HistGradientBoostingClassifier(
@@ -212,9 +214,7 @@ def folds_by_group(y: Ints, group: Ints, seed: int, n_folds: int = N_FOLDS) -> I
     return fold_of[group]
 
 
-def out_of_fold(
-    scores: Floats, y: Ints, weight: Floats, fold: Ints, *, boosting: bool, seed: int
-) -> Floats:
+def out_of_fold(scores: Floats, y: Ints, weight: Floats, fold: Ints, *, boosting: bool, seed: int) -> Floats:
     """Log-odds of each account from a scorer that never saw its fold."""
     result = np.zeros(len(y))
     for k in np.unique(fold):

@@ -23,7 +23,13 @@ if TYPE_CHECKING:
     from graphscan.verdicts.training import LabelledPlatform
 
 MIN_EACH: Final = 10
-_SIGNALS: Final = ("quietest_hours_share", "prompt_reactions", "implausible_speed", "routine_entropy", "clock_phase_lock")
+_SIGNALS: Final = (
+    "quietest_hours_share",
+    "prompt_reactions",
+    "implausible_speed",
+    "routine_entropy",
+    "clock_phase_lock",
+)
 FEATURES: Final = ("hosted_share", "best_lower_bound", *_SIGNALS)
 
 
@@ -56,7 +62,9 @@ def fitted_hosting(platforms: Sequence[LabelledPlatform]) -> HostingHead | None:
     features, y = [], []
     for platform in platforms:
         table = platform.table
-        label = np.array([platform.labels.label_of.get(i, "") for i in table.account_ids.to_pylist()], dtype=object)
+        label = np.array(
+            [platform.labels.label_of.get(i, "") for i in table.account_ids.to_pylist()], dtype=object
+        )
         rows = table.sufficient & np.isin(label.astype(str), [*sorted(HOSTED), ASSISTED])
         if not rows.any():
             continue

@@ -61,7 +61,10 @@ def read_labels(path: Path | str) -> Labels:
             rows = [(reader.line_num, r["account_id"], r["label"], r.get("campaign_id")) for r in reader]
     except OSError as error:
         raise GraphscanError(
-            f"the labels file cannot be read: {error.strerror or error}", str(path), "check the path", EXIT_USAGE
+            f"the labels file cannot be read: {error.strerror or error}",
+            str(path),
+            "check the path",
+            EXIT_USAGE,
         ) from error
     except UnicodeDecodeError as error:
         raise GraphscanError(
@@ -77,7 +80,10 @@ def _labels(rows: list[tuple[int, str | None, str | None, str | None]], where: s
     for line, account, raw, campaign in rows:
         if not account or raw is None:
             raise GraphscanError(
-                "a row of the labels file has no account or label", f"{where}:{line}", "fill it or remove it", EXIT_INPUT
+                "a row of the labels file has no account or label",
+                f"{where}:{line}",
+                "fill it or remove it",
+                EXIT_INPUT,
             )
         label = ALIASES.get(raw.strip(), raw.strip())
         if label not in CLASSES:

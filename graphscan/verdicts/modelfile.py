@@ -113,7 +113,10 @@ def read_model(path: Path | str | None = None) -> Model:
         payload = path.read_bytes()
     except OSError as error:
         raise GraphscanError(
-            f"the model cannot be read: {error.strerror or error}", str(path), "check the path given to --model", EXIT_USAGE
+            f"the model cannot be read: {error.strerror or error}",
+            str(path),
+            "check the path given to --model",
+            EXIT_USAGE,
         ) from error
     members = _read_members(payload, path)
     manifest = _checked_manifest(members, path)
@@ -155,7 +158,9 @@ def _checked_manifest(members: dict[str, bytes], path: Path) -> dict[str, Any]:
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise _refused("this is not a graphscan model file", path)
     if manifest.get("format_version") != FORMAT_VERSION:
-        raise _refused(f"the model has format version {manifest.get('format_version')}, not {FORMAT_VERSION}", path)
+        raise _refused(
+            f"the model has format version {manifest.get('format_version')}, not {FORMAT_VERSION}", path
+        )
     if not isinstance(manifest.get("sha256"), str):
         raise _refused("the model carries no hash", path)
     return manifest
@@ -251,7 +256,9 @@ def _as_model(plain: dict[str, Any]) -> Model:
         seed=int(plain["seed"]),
         behaviour=_as_head(plain["behaviour"]),
         full=_as_head(plain["full"]),
-        hosting=None if hosting is None else HostingHead(np.asarray(hosting["weights"]), float(hosting["intercept"])),
+        hosting=None
+        if hosting is None
+        else HostingHead(np.asarray(hosting["weights"]), float(hosting["intercept"])),
         ranks=ReferenceRanks(dict(plain["ranks"]["knots"]), dict(plain["ranks"]["n"])),
         family_threshold=dict(plain["family_threshold"]),
         notes=json.loads(plain["notes"]),

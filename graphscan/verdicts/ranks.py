@@ -116,7 +116,10 @@ def family_signals(family: str) -> tuple[str, ...]:
 
 
 def family_scores(
-    table: SignalTable, families: tuple[str, ...], platform: ReferenceRanks, model: ReferenceRanks | None = None
+    table: SignalTable,
+    families: tuple[str, ...],
+    platform: ReferenceRanks,
+    model: ReferenceRanks | None = None,
 ) -> dict[str, NDArray[np.float64]]:
     """How conspicuous each family is: the sum of the rank scores of its monotone signals.
 

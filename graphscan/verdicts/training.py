@@ -14,7 +14,14 @@ from graphscan.errors import EXIT_INPUT, GraphscanError
 from graphscan.signals import REGISTRY, SIGNALS, SignalTable
 from graphscan.signals.clock import CLOCK_P
 from graphscan.signals.model import TEXT_FAMILIES
-from graphscan.verdicts.heads import Head, fitted_calibration, fitted_head, folds_by_group, out_of_fold, volume_band
+from graphscan.verdicts.heads import (
+    Head,
+    fitted_calibration,
+    fitted_head,
+    folds_by_group,
+    out_of_fold,
+    volume_band,
+)
 from graphscan.verdicts.hosting import HostingHead, fitted_hosting
 from graphscan.verdicts.labels import ASSISTED, CLASSES, HOSTED, HUMAN, Labels
 from graphscan.verdicts.ranks import ReferenceRanks, family_scores, rank_scores, reference_ranks
@@ -135,7 +142,9 @@ def training_rows(platforms: Sequence[LabelledPlatform], signal_ids: tuple[str, 
     y = np.isin(label, sorted(HOSTED)).astype(np.int64)
     weight = _balanced(y, platform_index, len(parts))
     names = [g for p in parts for g in p[3]]
-    group = np.unique(np.array(names, dtype=object).astype(str), return_inverse=True)[1] if names else np.zeros(0)
+    group = (
+        np.unique(np.array(names, dtype=object).astype(str), return_inverse=True)[1] if names else np.zeros(0)
+    )
     return TrainingRows(
         scores=np.concatenate([p[0] for p in parts]),
         y=y,
@@ -148,9 +157,7 @@ def training_rows(platforms: Sequence[LabelledPlatform], signal_ids: tuple[str, 
     )
 
 
-def _balanced(
-    y: NDArray[np.int64], platform: NDArray[np.int64], n_platforms: int
-) -> NDArray[np.float64]:
+def _balanced(y: NDArray[np.int64], platform: NDArray[np.int64], n_platforms: int) -> NDArray[np.float64]:
     weight = np.ones(len(y))
     if n_platforms < 2:
         return weight
@@ -262,7 +269,9 @@ def _pooled_ranks(references: Sequence[ReferenceRanks], signal_ids: tuple[str, .
     return ReferenceRanks(knots, n)
 
 
-def held_out_scores(rows: TrainingRows, *, boosting: bool, seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def held_out_scores(
+    rows: TrainingRows, *, boosting: bool, seed: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Cross-validated log-odds and calibrated probabilities.
 
     The calibration of each fold is fitted on inner out-of-fold scores, so that no account helps to calibrate
