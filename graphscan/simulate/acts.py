@@ -199,14 +199,12 @@ def organic_acts(
     if most == 0:
         empty = np.zeros(0, dtype=np.int64)
         return acts_on_units(layer, action, empty, empty, empty, role=role)
-    born = layer.birth_us[layer.unit]
     is_free = np.ones(len(layer.birth_us), dtype=bool)
     is_free[avoid] = False
-    usable = is_free[layer.unit]
-    inside = usable & (born >= window_us[0]) & (born <= window_us[1])
-    if len(np.unique(layer.unit[inside])) < 2 * most:
-        inside = usable if usable.any() else np.ones(len(usable), dtype=bool)
-    rows = np.flatnonzero(inside)
+    inside = is_free & (layer.birth_us >= window_us[0]) & (layer.birth_us <= window_us[1])
+    if inside.sum() < 2 * most:
+        inside = is_free if is_free.any() else np.ones(len(is_free), dtype=bool)
+    rows = np.flatnonzero(inside[layer.unit])
     drawn = rows[rng.integers(len(rows), size=(n_members, 2 * most + 4))]
     units = layer.unit[drawn]
     keep = _first_of_each(units, n_per_member)

@@ -136,7 +136,7 @@ def _ticks(pop: Population, account: Int64, rng: np.random.Generator) -> Int64:
     period = _PERIODS_MIN[np.maximum(np.searchsorted(_PERIODS_MIN, fits, side="right") - 1, 0)]
     period = np.where(rng.random(len(pop)) < 0.3, np.minimum(period, 60), period).astype(np.int64)
     phase_us = rng.integers(0, 3_600_000_000, len(pop))
-    spread_s = rng.choice(np.array([1.5, 8.0, 30.0]), len(pop), p=[0.4, 0.4, 0.2])
+    spread_s: Float64 = rng.choice(np.array([1.5, 8.0, 30.0]), len(pop), p=[0.4, 0.4, 0.2])
     skipped = np.cumsum(rng.random(len(who)) < 0.06)
     skipped = skipped - skipped[first]
     tick = (number + skipped) * period[who] * 60_000_000
@@ -149,8 +149,7 @@ def _ticks(pop: Population, account: Int64, rng: np.random.Generator) -> Int64:
 
 
 def _own_share(account: Int64) -> Float64:
-    out: Float64 = (account * 0.6180339887) % 1.0
-    return out
+    return np.asarray((account * 0.6180339887) % 1.0, dtype=np.float64)
 
 
 def posts(pop: Population, plan: Plan) -> Draft:

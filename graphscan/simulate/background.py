@@ -99,6 +99,7 @@ class Background:
         self.last_us = int(self.times_us[-1])
         self.resolution_us = _resolution_us(self.times_us)
         self._layers: dict[str, Layer] = {}
+        self._rows: dict[str, Int64] = {}
 
     def on_clock(self, times_us: Int64) -> Int64:
         """Times cut to the resolution of the background's own, so that fractions give nothing away."""
@@ -106,8 +107,11 @@ class Background:
 
     def rows_of(self, *actions: str) -> Int64:
         """Row numbers of the events with one of these actions, in time order."""
-        wanted = [i for i, name in enumerate(self.actions) if name in actions]
-        return np.flatnonzero(np.isin(self.action, wanted))
+        key = "+".join(sorted(actions))
+        if key not in self._rows:
+            wanted = [i for i, name in enumerate(self.actions) if name in actions]
+            self._rows[key] = np.flatnonzero(np.isin(self.action, wanted))
+        return self._rows[key]
 
     def main_action(self) -> str:
         """The action of most events among those that people can coordinate on."""

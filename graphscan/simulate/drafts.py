@@ -125,16 +125,21 @@ class Ledger:
 
 
 def hex_ids(keys: Int64, seed: int) -> pa.Array:
-    """16 hexadecimal digits for each key, distinct for distinct keys; nothing in them tells the kind."""
+    """16 hexadecimal digits for each key, distinct for distinct keys; null for ``NO_KEY``.
+
+    Nothing in an id tells the kind of thing it names.
+    """
     salt = generator(seed, "ids").integers(0, 2**63, dtype=np.uint64)
-    words = mix64(keys.astype(np.uint64) ^ salt).astype(">u8").view(np.uint8).reshape(-1, 8)
+    present = keys != NO_KEY
+    words = mix64(keys[present].astype(np.uint64) ^ salt).astype(">u8").view(np.uint8).reshape(-1, 8)
     digits = np.frombuffer(b"0123456789abcdef", dtype=np.uint8)
-    text = np.empty((len(keys), 16), dtype=np.uint8)
+    text = np.empty((len(words), 16), dtype=np.uint8)
     text[:, 0::2] = digits[words >> 4]
     text[:, 1::2] = digits[words & 15]
-    offsets = pa.py_buffer(np.arange(0, 16 * len(keys) + 1, 16, dtype=np.int64))
-    data = pa.py_buffer(text.tobytes())
-    return pa.LargeStringArray.from_buffers(len(keys), offsets, data).cast(pa.string())
+    offsets = np.zeros(len(keys) + 1, dtype=np.int32)
+    np.cumsum(16 * present, out=offsets[1:])
+    valid = None if len(words) == len(keys) else pa.py_buffer(np.packbits(present, bitorder="little"))
+    return pa.StringArray.from_buffers(len(keys), pa.py_buffer(offsets), pa.py_buffer(text), valid)
 
 
 def ranges(start: Int64, count: Int64) -> Int64:

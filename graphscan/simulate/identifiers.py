@@ -40,7 +40,7 @@ def lookalike_ids(sample: pa.Array, taken: pa.Array, n: int, rng: np.random.Gene
     while len(new) < n:
         wanted = n - len(new)
         drawn = shapes.draw(wanted + wanted // 8 + 8, suffix, rng)
-        free = pc.invert(pc.is_in(pa.array(drawn, pa.string()), value_set=taken)).to_pylist()
+        free = _free(drawn, taken)
         before = len(new)
         for text, is_free in zip(drawn, free, strict=True):
             if is_free and len(new) < n:
@@ -48,6 +48,14 @@ def lookalike_ids(sample: pa.Array, taken: pa.Array, n: int, rng: np.random.Gene
         if len(new) - before < len(drawn) // 4:
             suffix += 1
     return list(new)
+
+
+def _free(drawn: list[str], taken: pa.Array) -> list[bool]:
+    if len(drawn) <= 16:
+        # Few ids are compared one by one: building a table of all taken ones would cost more.
+        return [not pc.any(pc.equal(taken, text)).as_py() for text in drawn]
+    found: list[bool] = pc.invert(pc.is_in(pa.array(drawn, pa.string()), value_set=taken)).to_pylist()
+    return found
 
 
 class _Shapes:
@@ -84,6 +92,11 @@ class _Shapes:
                 text[zero, 0] = ord("1")
             if suffix:
                 text = np.hstack([text, rng.integers(ord("0"), ord("9") + 1, size=(size, suffix))])
-            out.extend("".join(map(chr, row)) for row in text.tolist())
+            width = text.shape[1]
+            if width:
+                joined = np.ascontiguousarray(text, dtype=np.uint32).view(f"<U{width}").ravel()
+                out.extend(joined.tolist())
+            else:
+                out.extend([""] * int(size))
         order = rng.permutation(len(out))
         return [out[i] for i in order]

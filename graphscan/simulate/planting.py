@@ -287,7 +287,7 @@ class _Voices:
         """Sentences that accounts of the background wrote with this action; none where it shows no texts."""
         if action not in self._sentences:
             rows = self.rows(action)
-            rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), 20_000)).astype(np.int64)]
+            rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), 6_000)).astype(np.int64)]
             texts = self._background.events.column("text").take(pa.array(rows)).to_pylist()
             written = [text for text in texts if text]
             pool = [

@@ -32,13 +32,13 @@ _MEDIA_SHARE: Final = 0.18
 
 
 def events_table(ledger: Ledger, pop: Population, end_us: int, seed: int) -> pa.Table:
-    """All events of a ledger before ``end_us``, in ``EVENT_SCHEMA``, not yet in order."""
-    account = ledger.column("account")
-    time_us = ledger.column("time_us")
-    rows = np.flatnonzero(time_us < end_us)
+    """All events of a ledger before ``end_us``, in ``EVENT_SCHEMA``, by time."""
     # Whole milliseconds, as platforms store them.
-    time_us = time_us[rows] // 1_000 * 1_000
-    account = account[rows]
+    time_us = ledger.column("time_us") // 1_000 * 1_000
+    rows = np.argsort(time_us, kind="stable")
+    rows = rows[: np.searchsorted(time_us[rows], end_us)]
+    time_us = time_us[rows]
+    account = ledger.column("account")[rows]
     action = ledger.column("action")[rows]
     event_key = EVENT_KEY + rows
     object_key = ledger.column("object_key")[rows]
@@ -47,14 +47,6 @@ def events_table(ledger: Ledger, pop: Population, end_us: int, seed: int) -> pa.
     kind = ledger.column("text_kind")[rows]
     names = hex_ids(ACCOUNT_KEY + np.arange(len(pop)), seed)
     event_id = hex_ids(event_key, seed)
-    has_text = np.flatnonzero(kind != texts.NONE)
-    written = texts.texts_of(
-        kind[has_text],
-        pop.language[account[has_text]],
-        account[has_text],
-        pop.community[account[has_text]],
-        seed,
-    )
     is_post = action == CODE["post"]
     rng = generator(seed, "extras")
     columns = {
@@ -63,10 +55,8 @@ def events_table(ledger: Ledger, pop: Population, end_us: int, seed: int) -> pa.
         "object_id": hex_ids(object_key, seed),
         "timestamp_us": pa.array(time_us),
         "event_id": event_id,
-        "parent_id": _scattered(
-            hex_ids(parent_key[parent_key != NO_KEY], seed), np.flatnonzero(parent_key != NO_KEY), len(rows)
-        ),
-        "text": _scattered(written, has_text, len(rows)),
+        "parent_id": hex_ids(parent_key, seed),
+        "text": texts.texts_of(kind, pop.language[account], account, pop.community[account], seed),
         "urls": _links(is_post, pop.community[account], time_us, rng),
         "hashtags": _tags(is_post, pop.community[account], pop.language[account], rng),
         "media_hash": _media(is_post, pop.community[account], time_us, seed, rng),

@@ -147,10 +147,11 @@ def conform_events(table: pa.Table) -> pa.Table:
     return pa.table(columns, schema=EVENT_SCHEMA)
 
 
-def canonical_events(table: pa.Table) -> pa.Table:
-    """The events ordered by ``timestamp_us, event_id``."""
+def canonical_events(table: pa.Table, keep: NDArray[np.bool_] | None = None) -> pa.Table:
+    """The events ordered by ``timestamp_us, event_id``; only those of the mask ``keep`` if there is one."""
     times = table.column("timestamp_us").to_numpy()
     order: NDArray[np.int64] = np.argsort(times, kind="stable")
+    was_ordered = bool((times[1:] >= times[:-1]).all())
     ordered = times[order]
     tied = np.zeros(len(order), dtype=bool)
     same = ordered[1:] == ordered[:-1]
@@ -162,7 +163,12 @@ def canonical_events(table: pa.Table) -> pa.Table:
         rows = order[places]
         ids = np.array(table.column("event_id").take(pa.array(rows)).to_pylist(), dtype=object)
         inner = sorted(range(len(rows)), key=lambda i: (ordered[places[i]], ids[i]))
+        was_ordered &= inner == list(range(len(inner)))
         order[places] = rows[np.array(inner, dtype=np.int64)]
+    if keep is not None:
+        order = order[keep[order]]
+    elif was_ordered:
+        return table.combine_chunks()
     return table.take(pa.array(order)).combine_chunks()
 
 
@@ -226,9 +232,14 @@ def _write_csv(table: pa.Table, path: Path) -> None:
 
 
 def world_of(
-    events: pa.Table, accounts: pa.Table, labels: pa.Table, truth: pa.Table, planted: pa.Table
+    events: pa.Table,
+    accounts: pa.Table,
+    labels: pa.Table,
+    truth: pa.Table,
+    planted: pa.Table,
+    keep: NDArray[np.bool_] | None = None,
 ) -> World:
-    """A world with every table in its canonical order.
+    """A world with every table in its canonical order, with the events of the mask ``keep``.
 
     Raises
     ------
@@ -239,7 +250,7 @@ def world_of(
         raise GraphscanError("two simulated events have one id", "", "report this as a fault", 1)
     by_id = [("account_id", "ascending")]
     return World(
-        events=canonical_events(events),
+        events=canonical_events(events, keep),
         accounts=accounts.sort_by(by_id).combine_chunks(),
         labels=labels.sort_by(by_id).combine_chunks(),
         truth=truth.sort_by(by_id).combine_chunks(),

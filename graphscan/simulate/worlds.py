@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from graphscan.entropy import generator
 from graphscan.errors import EXIT_USAGE, GraphscanError
@@ -34,12 +35,16 @@ from graphscan.simulate.world import (
     TRUTH_SCHEMA,
     Progress,
     World,
+    canonical_events,
     world_of,
 )
 
 _LEAST_EVENTS: Final = 1_000
 _EVENTS_A_PERSON: Final = 24.0
 _VICTIM_EVENTS: Final = 45
+# How many events a campaign loses to sleep and to the world's end is known only afterwards; a world is made
+# a little too large, and likes of people, which nothing refers to, are taken away again.
+_OVERSHOOT: Final = 1.03
 
 
 @dataclass(frozen=True)
@@ -124,10 +129,10 @@ def simulate_world(
     report = on_progress or (lambda stage, done, total: None)
     cast = cast_of(n_events, chosen, generator(seed, "cast"))
     first_day = start_us // DAY_US
-    life = _Life(n_events - cast.n_campaign_events, cast, first_day, n_days, seed)
+    life = _Life(round(n_events * _OVERSHOOT) - cast.n_campaign_events, cast, first_day, n_days, seed)
     report("life", life.ledger.n_events, n_events)
     end_us = (first_day + n_days) * DAY_US
-    base = events_table(life.ledger, life.pop, end_us, seed)
+    base = canonical_events(events_table(life.ledger, life.pop, end_us, seed))
     report("texts", base.num_rows, n_events)
     world = _with_campaigns(base, life, cast, n_events, end_us, seed)
     report("campaigns", world.events.num_rows, n_events)
@@ -337,7 +342,27 @@ def _with_campaigns(base: pa.Table, life: _Life, cast: Cast, n_events: int, end_
         pa.Table.from_pylist(labels, schema=LABEL_SCHEMA),
         pa.Table.from_pylist(truth, schema=TRUTH_SCHEMA),
         planted,
+        _kept(base, events.num_rows - base.num_rows, own_labels, n_events, seed),
     )
+
+
+def _kept(
+    base: pa.Table, n_more: int, labels: list[dict[str, Any]], n_events: int, seed: int
+) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Mask of base and planted events without as many random likes of people as there are too many."""
+    keep = np.ones(base.num_rows + n_more, dtype=bool)
+    excess = len(keep) - n_events
+    if excess > 0:
+        people = [row["account_id"] for row in labels if row["label"].startswith("human")]
+        encoded = base.column("account_id").combine_chunks().dictionary_encode()
+        is_person = pc.is_in(encoded.dictionary, value_set=pa.array(people, pa.string())).to_numpy(False)
+        codes = encoded.indices.to_numpy()
+        is_like = pc.equal(base.column("action"), "like").to_numpy()
+        likes = np.flatnonzero(is_like & is_person[codes])
+        # Nobody may lose an account's first event.
+        likes = np.setdiff1d(likes, np.unique(codes, return_index=True)[1])
+        keep[generator(seed, "trim").permutation(likes)[:excess]] = False
+    return keep
 
 
 def _own_rows(
@@ -407,8 +432,6 @@ class _Pools:
 
     def _lively(self, base: pa.Table) -> Int64:
         """People with posts and shares enough to be framed, the likeliest first."""
-        import pyarrow.compute as pc
-
         shown = base.filter(pc.is_in(base.column("action"), value_set=pa.array(["post", "repost"])))
         counts = dict(
             zip(*(c.to_pylist() for c in shown.column("account_id").value_counts().flatten()), strict=True)
