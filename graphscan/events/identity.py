@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +17,8 @@ from graphscan.events.model import EVENT_COLUMNS
 # An id of content begins with this, so that it is never taken for an id of the source.
 DERIVED_PREFIX: Final = "gs1:"
 _CONTENT_COLUMNS: Final = tuple(c for c in EVENT_COLUMNS if c != "event_id")
+# Rows that are hashed or sorted at once: temporary arrays stay small beside the events themselves.
+_SLICE_ROWS: Final = 1 << 18
 # Which of two rows of one id is kept: the one that sorts first by these, then by all other columns as listed.
 SORT_COLUMNS: Final = (
     "timestamp_us",
@@ -26,18 +29,8 @@ SORT_COLUMNS: Final = (
 )
 
 
-def _bytes_and_offsets(texts: pa.Array) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """The bytes of a text array, and where each value begins (one more for the end)."""
-    wide = pa.types.is_large_string(texts.type)
-    _, offsets_buffer, data = texts.buffers()
-    stored = np.frombuffer(offsets_buffer, dtype=np.int64 if wide else np.int32)
-    offsets = stored[texts.offset : texts.offset + len(texts) + 1].astype(np.int64)
-    bytes_ = np.frombuffer(data, dtype=np.uint8) if data is not None else np.zeros(0, dtype=np.uint8)
-    return bytes_, offsets
-
-
 def _one_array(column: pa.ChunkedArray | pa.Array) -> pa.Array:
-    """The column as one text array with 64-bit offsets where 32 would not do."""
+    """The column as one text array, with 64-bit offsets where 32 would not do."""
     if isinstance(column, pa.Array):
         return column
     if column.num_chunks == 1:
@@ -54,59 +47,69 @@ class Words:
     big-endian words sort as UTF-8 bytes do.
     """
 
-    def __init__(self, texts: pa.ChunkedArray | pa.Array) -> None:
-        array = _one_array(texts)
-        data, offsets = _bytes_and_offsets(array)
-        self._starts = offsets[:-1]
-        self.n_bytes: NDArray[np.int64] = np.diff(offsets)
-        # Eight zero bytes behind the last text let every word be loaded whole.
-        end = int(offsets[-1]) if offsets.size else 0
-        padded = np.zeros(end + 8, dtype=np.uint8)
-        padded[:end] = data[:end]
-        self._loads = np.ndarray(shape=(end + 1,), dtype=">u8", buffer=padded.data, strides=(1,))
-        self.n_words = int((self.n_bytes.max(initial=0) + 7) // 8)
+    def __init__(self, texts: pa.Array) -> None:
+        wide = pa.types.is_large_string(texts.type)
+        _, offsets, data = texts.buffers()
+        stored = np.frombuffer(offsets, dtype=np.int64 if wide else np.int32)
+        self._offsets = stored[texts.offset : texts.offset + len(texts) + 1]
+        contents = np.frombuffer(data, dtype=np.uint8) if data is not None else np.zeros(0, dtype=np.uint8)
+        if contents.size < 8:
+            contents = np.concatenate((contents, np.zeros(8 - contents.size, dtype=np.uint8)))
+        self._last_load = contents.size - 8
+        # Overlapping loads, one at every byte.
+        self._loads = np.ndarray(shape=(contents.size - 7,), dtype=">u8", buffer=contents.data, strides=(1,))
+
+    def n_bytes(self) -> NDArray[np.int64]:
+        """Length of each text in bytes."""
+        return np.diff(self._offsets).astype(np.int64)
 
     def word(self, position: int, rows: NDArray[np.int64] | None = None) -> NDArray[np.uint64]:
         """Word ``position`` of the given rows (of all rows by default)."""
-        starts = self._starts if rows is None else self._starts[rows]
-        left = (self.n_bytes if rows is None else self.n_bytes[rows]) - 8 * position
-        at = np.minimum(starts + 8 * position, self._loads.size - 1)
+        offsets = self._offsets
+        begins = (offsets[:-1] if rows is None else offsets[rows]).astype(np.int64) + 8 * position
+        left = (offsets[1:] if rows is None else offsets[rows + 1]) - begins
+        at = np.minimum(begins, self._last_load)
         words = self._loads[at].astype(np.uint64)
-        short = left < 8
-        if short.any():
-            keep = np.clip(left, 0, 8).astype(np.uint64)
-            drop = (np.uint64(8) - keep) * np.uint64(8)
+        moved = begins - at
+        if moved.any():
+            words <<= np.minimum(moved * 8, 63).astype(np.uint64)
+        if left.min(initial=8) < 8:
             # A shift by 64 is not defined, so texts that ended before this word are blanked apart.
-            words = (words >> np.minimum(drop, np.uint64(63))) << np.minimum(drop, np.uint64(63))
+            drop = (8 * (8 - np.clip(left, 1, 8))).astype(np.uint64)
+            words = (words >> drop) << drop
             words[left <= 0] = 0
         return words
 
 
-def text_hashes(texts: pa.ChunkedArray | pa.Array) -> NDArray[np.uint64]:
+def text_hashes(texts: pa.ChunkedArray) -> NDArray[np.uint64]:
     """A 64-bit hash of each text, the same on every machine.
 
     It only groups candidates; whoever uses it compares the texts themselves before believing in equality.
     """
+    parts = [
+        _array_hashes(chunk.slice(at, _SLICE_ROWS))
+        for chunk in texts.chunks
+        for at in range(0, len(chunk), _SLICE_ROWS)
+    ]
+    return np.concatenate(parts) if parts else np.zeros(0, dtype=np.uint64)
+
+
+def _array_hashes(texts: pa.Array) -> NDArray[np.uint64]:
     words = Words(texts)
-    hashes = mix64(words.n_bytes.astype(np.uint64))
-    rows: NDArray[np.int64] | None = None
-    for position in range(words.n_words):
-        if rows is None:
-            longer = words.n_bytes > 8 * position
-            if not longer.all():
-                rows = np.flatnonzero(longer)
-        else:
-            rows = rows[words.n_bytes[rows] > 8 * position]
-        if rows is None:
+    n_bytes = words.n_bytes()
+    hashes = mix64(n_bytes.astype(np.uint64))
+    longest = int(n_bytes.max(initial=0))
+    shortest = int(n_bytes.min(initial=0))
+    for position in range((longest + 7) // 8):
+        if shortest > 8 * position:
             hashes = mix64(hashes ^ words.word(position))
         else:
+            rows = np.flatnonzero(n_bytes > 8 * position)
             hashes[rows] = mix64(hashes[rows] ^ words.word(position, rows))
     return hashes
 
 
-def canonical_order(
-    times_us: NDArray[np.int64], event_ids: pa.ChunkedArray | pa.Array
-) -> NDArray[np.int64] | None:
+def canonical_order(times_us: NDArray[np.int64], event_ids: pa.ChunkedArray) -> NDArray[np.int64] | None:
     """The order by (time, UTF-8 bytes of the event id), or None if the rows are in it already.
 
     Parameters
@@ -114,58 +117,84 @@ def canonical_order(
     times_us
         Times in microseconds, shape (n,).
     event_ids
-        Event ids without nulls, length n.
+        Event ids without nulls, no two equal, length n.
     """
     n_rows = times_us.size
     if n_rows < 2:
         return None
-    steps = np.diff(times_us)
     order: NDArray[np.int64] | None = None
-    if (steps < 0).any():
-        order = np.argsort(times_us, kind="stable")
-        sorted_times = times_us[order]
-        steps = np.diff(sorted_times)
-    tied = steps == 0
+    times = times_us
+    if (times[1:] < times[:-1]).any():
+        # Equal times fall in any order here: their ids order them below.
+        order = np.argsort(times_us)
+        times = times_us[order]
+    tied = times[1:] == times[:-1]
     if not tied.any():
         return order
-    in_tie = np.zeros(n_rows, dtype=bool)
-    in_tie[1:] |= tied
-    in_tie[:-1] |= tied
-    places = np.flatnonzero(in_tie)
-    group = np.cumsum(np.concatenate(([True], ~tied)))[places]
-    rows = places if order is None else order[places]
-    ranked = _sorted_within(group, rows, Words(event_ids))
+    words = Words(_one_array(event_ids))
+    identity = order is None
     if order is None:
-        if np.array_equal(ranked, rows):
-            return None
         order = np.arange(n_rows, dtype=np.int64)
-    order[places] = ranked
-    return order
+    changed = False
+    for begin, end in _segments(tied):
+        inside = np.zeros(end - begin, dtype=bool)
+        inside[1:] |= tied[begin : end - 1]
+        inside[:-1] |= tied[begin : end - 1]
+        places = begin + np.flatnonzero(inside)
+        if not places.size:
+            continue
+        group = np.cumsum(np.concatenate(([True], ~tied[begin : end - 1])))[places - begin]
+        changed |= _sort_ties(order, places, group, words)
+    return None if identity and not changed else order
 
 
-def _sorted_within(group: NDArray[np.int64], rows: NDArray[np.int64], words: Words) -> NDArray[np.int64]:
-    """Rows sorted by their text inside each group; groups ascend and keep their places."""
-    rows = rows.copy()
-    todo = np.arange(rows.size)
-    for position in range(words.n_words):
-        keys = words.word(position, rows[todo])
-        groups = group[todo]
-        if not ((np.diff(groups) > 0) | (keys[1:] >= keys[:-1])).all():
-            by_key = np.lexsort((keys, groups))
-            rows[todo] = rows[todo][by_key]
+def _segments(tied: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
+    """Stretches of rows of bounded size that cut no run of equal times."""
+    n_rows = tied.size + 1
+    begin = 0
+    while begin < n_rows:
+        end = min(begin + _SLICE_ROWS, n_rows)
+        while end < n_rows and tied[end - 1]:
+            ahead = tied[end - 1 : end - 1 + _SLICE_ROWS]
+            loose = np.flatnonzero(~ahead)
+            end += int(loose[0]) if loose.size else ahead.size
+        yield begin, end
+        begin = end
+
+
+def _sort_ties(
+    order: NDArray[np.int64], places: NDArray[np.int64], group: NDArray[np.int64], words: Words
+) -> bool:
+    """Sort rows by their text inside each group of equal times, in place; whether anything moved."""
+    changed = False
+    position = 0
+    while places.size:
+        rows = order[places]
+        keys = words.word(position, rows)
+        same_group = group[1:] == group[:-1]
+        if (same_group & (keys[1:] < keys[:-1])).any():
+            by_key = _order_within(group, keys)
+            order[places] = rows[by_key]
             keys = keys[by_key]
+            changed = True
         # What is still equal goes on to the next word, in groups of equal words.
-        same = (np.diff(groups) == 0) & (np.diff(keys) == 0)
-        if not same.any():
-            break
-        open_ = np.zeros(todo.size, dtype=bool)
-        open_[1:] |= same
-        open_[:-1] |= same
-        finer = np.cumsum(np.concatenate(([True], ~same)))
-        group = group.copy()
-        group[todo] = finer
-        todo = todo[open_]
-    return rows
+        same = same_group & (keys[1:] == keys[:-1])
+        left = np.zeros(places.size, dtype=bool)
+        left[1:] |= same
+        left[:-1] |= same
+        group = np.cumsum(np.concatenate(([True], ~same)))[left]
+        places = places[left]
+        position += 1
+    return changed
+
+
+def _order_within(group: NDArray[np.int64], keys: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """The order by (group, key): two quick sorts of one number each cost less than one stable sort of two."""
+    by_key = np.argsort(keys)
+    in_order = keys[by_key]
+    ranks = np.empty(keys.size, dtype=np.uint64)
+    ranks[by_key] = np.concatenate(([0], np.cumsum(in_order[1:] != in_order[:-1]))).astype(np.uint64)
+    return np.argsort((group.astype(np.uint64) << np.uint64(32)) | ranks)
 
 
 @dataclass(frozen=True)

@@ -240,7 +240,8 @@ def _needed(column: pa.ChunkedArray | pa.Array, name: str, flaws: _Flaws, *, cod
             flaws.where(pc.utf8_is_space(column.cast(pa.string())), name, "missing_value", message)
         return column if code else column.cast(pa.string())
     flaws.where(pc.utf8_is_space(column), name, "missing_value", message)
-    return column.dictionary_encode() if code else column
+    # One dictionary a block: joining the blocks' dictionaries costs by their number.
+    return pa.chunked_array([column.combine_chunks().dictionary_encode()]) if code else column
 
 
 def _known_actions(column: pa.ChunkedArray, flaws: _Flaws) -> None:

@@ -552,12 +552,25 @@ def load_table(reading: Reading) -> pa.Table:
     for row, kept in found.conflicts:
         file, line = reading.place(kept)
         reading.reject_conflict(row, f"{file}:{line}", row_excerpt(table, row))
-    if found.kept is not None:
-        table = table.take(pa.array(found.kept))
-    order = canonical_order(table["timestamp_us"].to_numpy(), table["event_id"])
-    if order is not None:
-        table = table.take(pa.array(order))
-    return table.combine_chunks()
+    return _in_order(table, found.kept)
+
+
+def _in_order(table: pa.Table, kept: NDArray[np.int64] | None) -> pa.Table:
+    """The kept rows in canonical order, one chunk a column; column by column, so memory is not doubled."""
+    names = table.column_names
+    columns = {name: table[name] for name in names}
+    del table
+    if kept is not None:
+        columns = {name: columns[name].take(pa.array(kept)) for name in names}
+    order = canonical_order(columns["timestamp_us"].to_numpy(), columns["event_id"])
+    if order is None:
+        return pa.table(columns).combine_chunks()
+    rows = pa.array(order)
+    ordered = {}
+    for name in names:
+        column = columns.pop(name).combine_chunks()
+        ordered[name] = column.take(rows)
+    return pa.table(ordered)
 
 
 def load_events(
