@@ -12,5 +12,5 @@ neo4j: ## Start a Neo4j server on loopback; returns when queries work (needs a J
 neo4j-stop: ## Stop the server that `make neo4j` started
 	@$(NEO4J_SERVER) stop
 
-neo4j-env: ## Print where it is: eval "$$(make -s neo4j-env)"
+neo4j-env: ## Print the lines that tell graphscan where the server is (README shows how)
 	@$(NEO4J_SERVER) env

@@ -3,8 +3,9 @@
 
 ``server.py start`` returns when queries work, and does nothing when the server already answers;
 ``server.py stop`` ends only the server that this script started; ``server.py env`` prints the lines for
-``eval "$(make -s neo4j-env)"``. Needs a JDK (17 or newer), Maven and Python 3.11, nothing else. The server listens on
-loopback only and asks for a password, which is made at the first start and kept in a file of its owner.
+``eval "$(make -s neo4j-env)"``. Needs a JDK (17 or newer), Maven and Python 3.11, nothing else. The server
+listens on loopback only and asks for a password, which is made at the first start and kept in a file of its
+owner.
 
 The tests use the same functions for a server in a temporary home.
 """
@@ -26,7 +27,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,7 +105,8 @@ def default_lib() -> Path:
 
 
 def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
 
 
 # --------------------------------------------------------------------------------------------- libraries
@@ -116,7 +118,10 @@ def fetch_libraries(lib: Path) -> None:
     pom = HERE / "pom.xml"
     if stamp.exists() and stamp.read_text() == pom.read_text():
         return
-    for program, package in (("java", "a JDK 17 (Debian: openjdk-17-jdk-headless)"), ("mvn", "Maven (maven)")):
+    for program, package in (
+        ("java", "a JDK 17 (Debian: openjdk-17-jdk-headless)"),
+        ("mvn", "Maven (maven)"),
+    ):
         if shutil.which(program) is None:
             raise ServerError(
                 f"`{program}` is not installed.\nInstall {package}, or use Docker: docker compose up -d"
@@ -180,7 +185,15 @@ def _java_environment(server: Server) -> dict[str, str]:
 
 def admin_command(server: Server, *arguments: str, heap: str = "1g") -> list[str]:
     """The command line that runs `neo4j-admin ARGUMENTS` on this home (the server must be stopped)."""
-    return ["java", f"-Xmx{heap}", "-cp", _class_path(server), *JVM_OPENS, "org.neo4j.cli.AdminTool", *arguments]
+    return [
+        "java",
+        f"-Xmx{heap}",
+        "-cp",
+        _class_path(server),
+        *JVM_OPENS,
+        "org.neo4j.cli.AdminTool",
+        *arguments,
+    ]
 
 
 def run_admin(server: Server, *arguments: str, heap: str = "1g") -> str:
@@ -206,7 +219,9 @@ def is_ours(server: Server) -> bool:
     pid = server.state().get("pid")
     if not pid:
         return False
-    shown = subprocess.run(["ps", "-o", "stat=,args=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    shown = subprocess.run(
+        ["ps", "-o", "stat=,args=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
     line = shown.stdout.strip()
     return bool(line) and not line.startswith("Z") and f"--home-dir={server.home}" in line
 
@@ -238,7 +253,9 @@ def _one_starter(server: Server) -> Iterator[None]:
         yield
 
 
-def start(server: Server, *, bolt_port: int | None = None, http_port: int | None = None, heap: str = "1g") -> bool:
+def start(
+    server: Server, *, bolt_port: int | None = None, http_port: int | None = None, heap: str = "1g"
+) -> bool:
     """Start the server and wait until queries work; False if it was already running.
 
     Ports: as given, else those of the last start, else 7687 and 7474, each replaced if taken by others.
@@ -260,11 +277,13 @@ def start(server: Server, *, bolt_port: int | None = None, http_port: int | None
             descriptor = os.open(server.password_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(descriptor, "w") as file:
                 file.write(password + "\n")
-        launch(server, bolt, http, heap)
-        if not _wait_until_ready(server):
+        process = launch(server, bolt, http, heap)
+        # Right after the fork the process still has the name of this script, so its own handle is asked.
+        if not _wait_until_ready(server, lambda: process.poll() is None):
             tail = "\n".join(server.log_path.read_text(errors="replace").splitlines()[-5:])
             raise ServerError(
-                f"the server did not answer within {READY_WITHIN_S} s.\n{tail}\nSee {server.log_path} and {server.home}/logs"
+                f"the server did not answer within {READY_WITHIN_S} s.\n{tail}\n"
+                f"See {server.log_path} and {server.home}/logs"
             )
         return True
 
@@ -288,12 +307,12 @@ def launch(server: Server, bolt_port: int, http_port: int, heap: str = "1g") -> 
     return process
 
 
-def _wait_until_ready(server: Server) -> bool:
+def _wait_until_ready(server: Server, alive: Callable[[], bool] | None = None) -> bool:
     until = time.monotonic() + READY_WITHIN_S
     while time.monotonic() < until:
         if answers(server):
             return True
-        if not is_ours(server):
+        if not (alive() if alive else is_ours(server)):
             return False
         time.sleep(0.25)
     return False
@@ -342,16 +361,19 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if command == "start":
             fresh = start(server)
-            say(f"neo4j: {'started' if fresh else 'already running'}: {server.bolt_uri}, Browser at {server.http_url}/browser/")
+            say(
+                f"neo4j: {'started' if fresh else 'already running'}: {server.bolt_uri}, "
+                f"Browser at {server.http_url}/browser/"
+            )
             say('neo4j: next: eval "$(make -s neo4j-env)"')
         elif command == "stop":
             say("neo4j: stopped" if stop(server) else "neo4j: was not running")
         elif not is_ours(server):
             raise ServerError("the server is not running.\nStart it: make neo4j")
         elif command == "env":
-            print(environment_lines(server))
+            sys.stdout.write(environment_lines(server) + "\n")
         else:
-            print("ready" if answers(server) else "starting")
+            sys.stdout.write("ready\n" if answers(server) else "starting\n")
     except ServerError as error:
         say(f"neo4j: {error}")
         return 75

@@ -1,0 +1,144 @@
+"""``graphscan graph``: the property graph in Neo4j."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from graphscan.cli.inputs import event_options, loaded_events
+from graphscan.cli.output import Output, output_options, safe
+from graphscan.cli.progress import StageProgress
+
+if TYPE_CHECKING:
+    from graphscan.graphdb.status import GraphStatus
+
+
+@click.group()
+def command() -> None:
+    """Load events into Neo4j, explore them there, bring verdicts home.
+
+    The server is the one that NEO4J_URI, NEO4J_USERNAME, NEO4J_PASSWORD (or NEO4J_PASSWORD_FILE) and
+    NEO4J_DATABASE name; `make neo4j` or `docker compose up -d --wait` start one.
+    """
+
+
+@command.command()
+@event_options
+@click.option(
+    "--workers", type=click.IntRange(1, 16), default=2, metavar="N", help="Batches written at the same time."
+)
+@output_options
+def load(out: Output, /, **options: Any) -> None:
+    """Load events into the graph, each event once.
+
+    Loading the same events again, or files that overlap, adds only what is new; a load that was broken off
+    goes on where it stopped. Data of others in the same database is never touched.
+    """
+    from graphscan.graphdb.client import connect
+    from graphscan.graphdb.loading import load_events, load_is_known, record_load
+
+    with connect() as connection, StageProgress(out) as progress:
+        load_id = _load_id(options)
+        if load_id and (known := load_is_known(connection, load_id)) is not None:
+            out.note(f"these files are wholly in the graph already ({known:,} events): nothing to do")
+            out.result({"events": known, "loaded": 0, "known": known, "conflicts": 0, "files_known": True})
+            return
+        loaded = loaded_events(out, progress, options)
+        report = load_events(
+            loaded.events,
+            connection,
+            workers=options["workers"],
+            on_progress=progress,
+            on_note=out.warning,
+        )
+        if load_id:
+            record_load(connection, load_id, report.events)
+    rate = report.relationships / report.seconds if report.seconds else 0.0
+    out.note(
+        f"{report.loaded:,} events loaded, {report.known:,} already there, {report.conflicts:,} in conflict; "
+        f"{report.nodes:,} nodes and {report.relationships:,} relationships made in {report.seconds:,.1f} s "
+        f"({rate:,.0f} relationships a second)"
+    )
+    if report.conflicts:
+        out.warning(
+            f"{report.conflicts:,} events had an id that the graph knew with other content; "
+            "of each two the one that sorts first is in the graph"
+        )
+    out.result({**asdict(report), "ledger": loaded.ledger, "files_known": False})
+
+
+def _load_id(options: dict[str, Any]) -> str | None:
+    """What these files with these options are: the hash of their bytes; None for standard input."""
+    if "-" in options["events"]:
+        return None
+    digest = hashlib.sha256(repr((options["file_format"], sorted(options["mappings"]))).encode())
+    sums = []
+    for name in options["events"]:
+        with Path(name).open("rb") as file:
+            sums.append(hashlib.file_digest(file, "sha256").hexdigest())
+    digest.update("\n".join(sorted(sums)).encode())
+    return f"load:{digest.hexdigest()[:32]}"
+
+
+@command.command()
+@output_options
+def status(out: Output) -> None:
+    """Say what the graph holds, and what of it graphscan wrote."""
+    from graphscan.graphdb.client import connect
+    from graphscan.graphdb.status import graph_status
+
+    with connect() as connection:
+        found = graph_status(connection)
+    document = {
+        "server": asdict(found.server),
+        "nodes": {name: asdict(count) for name, count in found.nodes.items()},
+        "relationships": {name: asdict(count) for name, count in found.relationships.items()},
+        "missing_schema": found.missing_schema,
+        "newest_run_id": found.newest_run_id,
+    }
+    out.result(document, *_status_lines(found))
+
+
+def _status_lines(found: GraphStatus) -> list[str]:
+    lines = [f"{found.server.name} {found.server.version} {found.server.edition}"]
+    for name, count in [*found.nodes.items(), *found.relationships.items()]:
+        others = f"  (and {count.total - count.own:,} of others)" if count.total > count.own else ""
+        if count.total:
+            lines.append(f"  {name:<18}{count.own:>12,}{others}")
+    if found.missing_schema:
+        lines.append(
+            f"  {len(found.missing_schema)} constraints and indexes missing; `graph load` makes them"
+        )
+    lines.append(safe(f"newest sweep: {found.newest_run_id or 'none'}"))
+    return lines
+
+
+@command.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--verdicts", is_flag=True, help="Delete what people decided as well.")
+@output_options
+def reset(out: Output, /, yes: bool, verdicts: bool) -> None:
+    """Delete what graphscan wrote into the graph, and nothing else.
+
+    Nodes that others' relationships hang on stay, and so do verdicts unless --verdicts is given.
+    """
+    from graphscan.graphdb.client import connect
+    from graphscan.graphdb.status import reset_graph
+
+    with connect() as connection:
+        if not yes:
+            click.confirm(
+                f"Delete everything that graphscan wrote into {connection.address.uri}?", abort=True, err=True
+            )
+        with StageProgress(out) as progress:
+            report = reset_graph(connection, verdicts=verdicts, on_progress=progress)
+    out.note(
+        f"{report.nodes:,} nodes and {report.relationships:,} relationships deleted; "
+        f"{report.kept_nodes:,} nodes kept because others' data or a verdict hangs on them; "
+        f"{report.kept_verdicts:,} verdicts kept"
+    )
+    out.result(asdict(report))
