@@ -70,6 +70,36 @@ def run_cli(tmp_path: Path) -> RunCli:
     return run
 
 
+@pytest.fixture
+def run_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> RunCli:
+    """As ``run_cli``, but inside the test's own process, which is quicker and tells as much of a command.
+
+    Keyword arguments: ``env`` (added), ``cwd``.
+    """
+    from graphscan.cli.process import run as run_command_line
+
+    home = tmp_path / "home"
+    home.mkdir(exist_ok=True)
+
+    def run(
+        *args: object, env: Mapping[str, str] | None = None, cwd: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        words = [str(arg) for arg in args]
+        with monkeypatch.context() as patch:
+            kept = clean_environment(home)
+            for name in set(os.environ) - set(kept):
+                patch.delenv(name)
+            for name, value in {**kept, **(env or {})}.items():
+                patch.setenv(name, value)
+            patch.chdir(cwd or tmp_path)
+            capfd.readouterr()
+            code = run_command_line(words)
+            captured = capfd.readouterr()
+        return subprocess.CompletedProcess(words, code, captured.out, captured.err)
+
+    return run
+
+
 def clean_environment(home: Path, drop: Sequence[str] = ()) -> dict[str, str]:
     """This process's environment without anything that steers graphscan or its output."""
     steering = ("XDG_CONFIG_HOME", "NO_COLOR", "FORCE_COLOR", "COLUMNS", "TERM", *drop)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.abc import MetaPathFinder
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
@@ -88,6 +90,7 @@ def loaded_events(
     coded: bool = False,
 ) -> LoadedEvents:
     """Read the events that a command names, within the budget of rejected rows, and say what was read."""
+    keep_pandas_out_of_arrow()
     from graphscan.events.ledger import require_within_budget, write_rejects
     from graphscan.events.reading import load_events
 
@@ -121,3 +124,27 @@ def loaded_events(
             "--rejects FILE lists them all"
         )
     return LoadedEvents(table, ledger.as_dict(), reading.time_resolution_us, reading.warnings)
+
+
+class _NoPandas(MetaPathFinder):
+    def find_spec(self, fullname: str, path: object, target: object = None) -> None:
+        if fullname == "pandas":
+            raise ModuleNotFoundError("not needed here")
+
+
+def keep_pandas_out_of_arrow() -> None:
+    """Let Arrow find out, cheaply and once, that it is to work without pandas.
+
+    Arrow looks for pandas at the first conversion of a Python value and imports it if it is there: more than
+    a second of start-up for every command, for a feature that graphscan never uses.
+    """
+    if "pandas" in sys.modules:
+        return
+    finder = _NoPandas()
+    sys.meta_path.insert(0, finder)
+    try:
+        import pyarrow as pa
+
+        pa.array([0])
+    finally:
+        sys.meta_path.remove(finder)

@@ -100,11 +100,11 @@ def run(args: Sequence[str]) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     options = args[: list(args).index("--")] if "--" in args else args
-    if "--debug" not in options:
-        # What libraries tell each other about their future is nothing that a user can act on.
-        warnings.simplefilter("ignore")
     report = _Report(as_json="--json" in options, debug="--debug" in options)
-    with _Signals():
+    with warnings.catch_warnings(), _Signals():
+        if not report.debug:
+            # What libraries tell each other about their future is nothing that a user can act on.
+            warnings.simplefilter("ignore")
         try:
             code = _invoke(list(args), report)
             sys.stdout.flush()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
@@ -35,11 +36,11 @@ def check_output_path(path: str) -> None:
             mend=f"end the name in {' or '.join(SUFFIXES)}, or use - for CSV on stdout",
             exit_code=EXIT_USAGE,
         )
-    if not target.parent.is_dir():
+    if not os.access(target.parent, os.W_OK) or target.is_dir():
         raise GraphscanError(
-            "cannot write: there is no such folder",
-            where=str(target.parent),
-            mend="make the folder first",
+            "cannot write: no such folder, or not allowed",
+            where=str(target),
+            mend="name a file in a folder that exists and that this user may write to",
             exit_code=EXIT_CANNOT_WRITE,
         )
 
@@ -70,8 +71,16 @@ def _replacing(path: Path) -> Iterator[IO[bytes]]:
         with partial.open("wb") as file:
             yield file
         partial.replace(path)
+    except OSError as error:
+        raise GraphscanError(
+            f"cannot write: {error.strerror or error}",
+            where=str(path),
+            mend="free some space, or choose a place that this user may write to",
+            exit_code=EXIT_CANNOT_WRITE,
+        ) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def _write_csv(table: pa.Table, file: IO[bytes]) -> None:
