@@ -67,7 +67,8 @@ class Words:
         """Word ``position`` of the given rows (of all rows by default)."""
         offsets = self._offsets
         begins = (offsets[:-1] if rows is None else offsets[rows]).astype(np.int64) + 8 * position
-        left = (offsets[1:] if rows is None else offsets[rows + 1]) - begins
+        ends = (offsets[1:] if rows is None else offsets[rows + 1]).astype(np.int64)
+        left = ends - begins
         at = np.minimum(begins, self._last_load)
         words = self._loads[at].astype(np.uint64)
         moved = begins - at

@@ -294,6 +294,8 @@ class Reading:
             native, opened.times, block.lines, columns, coded=self._coded, format_flaws=flaws
         )
         back = {native: source for source, native in opened.renames.items()}
+        if isinstance(opened.layout, TableFormat):
+            back = {**opened.layout.source_of, **back}
         for row, column, reason, message in normal.flaws:
             name = back.get(column, column)
             self.add_reject(

@@ -41,4 +41,10 @@ CNT = TableFormat(
     convert=_messages,
     time_rule=TimeRule(naive_is_utc=True, epoch_units=("s",), from_us=_FROM_US),
     by_position=True,
+    source_of={
+        "account_id": "user_id",
+        "object_id": "message_id",
+        "event_id": "message_id",
+        "text": "message",
+    },
 )

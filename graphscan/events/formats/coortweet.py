@@ -33,6 +33,7 @@ COORTWEET = TableFormat(
     # Unix seconds or "2024-05-01 12:00:00" in UTC. Any count of seconds is taken, because CooRTweet itself
     # only looks at differences; milliseconds read as seconds still land far outside.
     time_rule=TimeRule(naive_is_utc=True, epoch_units=("s",), from_us=0),
+    source_of={"timestamp": "timestamp_share", "event_id": "content_id"},
     renamed={
         "id_account": "account_id",
         "id_user": "account_id",

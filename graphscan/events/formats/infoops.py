@@ -86,4 +86,12 @@ INFOOPS = TableFormat(
     convert=_tweets,
     # Times are UTC and cut to the minute.
     time_rule=TimeRule(naive_is_utc=True, resolution_us=60_000_000),
+    source_of={
+        "account_id": "userid",
+        # the only object that can be missing
+        "object_id": "retweet_tweetid",
+        "timestamp": "tweet_time",
+        "event_id": "tweetid",
+        "text": "tweet_text",
+    },
 )

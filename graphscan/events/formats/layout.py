@@ -43,6 +43,8 @@ class TableFormat:
         Old names of columns, and the present ones.
     by_position
         Whether columns are taken by position and their names ignored.
+    source_of
+        Native column to source column where the names differ, so that a reject names what stands in the file.
     """
 
     name: str
@@ -53,6 +55,7 @@ class TableFormat:
     time_rule: TimeRule = field(default_factory=TimeRule)
     renamed: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     by_position: bool = False
+    source_of: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def columns(self) -> tuple[str, ...]:
