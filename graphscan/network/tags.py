@@ -34,8 +34,9 @@ def tag_list_objects(tags: pa.Array | pa.ChunkedArray) -> pa.Array:
     chunks = tags.chunks if isinstance(tags, pa.ChunkedArray) else [tags]
     parts = [pa.array([], pa.string())]
     for chunk in chunks:
-        for first in range(0, len(chunk), _BLOCK_ROWS):
-            parts.append(_block_objects(chunk.slice(first, _BLOCK_ROWS)))
+        parts.extend(
+            _block_objects(chunk.slice(first, _BLOCK_ROWS)) for first in range(0, len(chunk), _BLOCK_ROWS)
+        )
     return pa.concat_arrays(parts)
 
 
