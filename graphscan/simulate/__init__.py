@@ -1,7 +1,15 @@
 """Seeded worlds with known truth: organic life, farms, and groups that only look like farms.
 
->>> from graphscan.simulate import FarmSpec, plant
->>> world = plant(events, [FarmSpec(n_accounts=30, jitter_s=60.0)], seed=1)  # doctest: +SKIP
+The four calls that most users need:
+
+- :func:`simulate_world` makes a whole world; ``graphscan simulate`` and ``graphscan demo`` call it.
+- :func:`plant_into_background` plants a mixture into events of one's own (``graphscan simulate --background``).
+- :func:`plant` plants exactly the campaigns given.
+- :func:`truth_world` and :func:`null_world` are the measuring worlds of the benchmarks.
+
+>>> world = simulate_world(2_000, seed=1)
+>>> world.events.num_rows
+2000
 """
 
 from graphscan.simulate.background import Background
@@ -22,6 +30,7 @@ from graphscan.simulate.campaigns import (
 from graphscan.simulate.planting import plant
 from graphscan.simulate.truth import Cell, null_world, plant_into_background, truth_world
 from graphscan.simulate.world import World, write_world
+from graphscan.simulate.worlds import Mix, organic_background, simulate_world
 
 __all__ = [
     "Background",
@@ -33,6 +42,7 @@ __all__ = [
     "FarmSpec",
     "FramingSpec",
     "GiveawaySpec",
+    "Mix",
     "NullGroupSpec",
     "PushSpec",
     "Spec",
@@ -40,8 +50,10 @@ __all__ = [
     "ViralSpec",
     "World",
     "null_world",
+    "organic_background",
     "plant",
     "plant_into_background",
+    "simulate_world",
     "truth_world",
     "write_world",
 ]

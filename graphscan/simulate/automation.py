@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from graphscan.simulate import texts
 from graphscan.simulate.chats import Rooms
@@ -22,7 +23,7 @@ from graphscan.simulate.drafts import (
 )
 from graphscan.simulate.feed import followed
 from graphscan.simulate.population import ARCHETYPE, Population
-from graphscan.simulate.rhythm import DAY_US, USUAL
+from graphscan.simulate.rhythm import DAY_US, INSOMNIAC, USUAL
 
 MECHANISMS: Final = ("", "scheduler", "reactor", "humanlike")
 
@@ -71,7 +72,10 @@ def mechanisms_of(pop: Population, rng: np.random.Generator) -> Int64:
     out[pop.of("reactive_bot")] = 2
     hosted = pop.of("ai_managed", "farm_hosted")
     out[hosted] = rng.choice([1, 2, 3], len(hosted), p=[0.45, 0.42, 0.13])
-    pop.clocks.habit[out == 3] = USUAL
+    # Some software keeps hours too: it is switched on in the morning, or looks awake on purpose.
+    hours = rng.random(len(pop))
+    pop.clocks.habit[(out == 3) | ((out == 2) & (hours < 0.2))] = USUAL
+    pop.clocks.habit[(out == 1) & (hours < 0.25)] = INSOMNIAC
     return out
 
 
@@ -131,18 +135,26 @@ def _ticks(pop: Population, account: Int64, rng: np.random.Generator) -> Int64:
     first = np.searchsorted(who, who, side="left")
     number = np.arange(len(who)) - first
     count = np.bincount(who, minlength=len(pop))
-    stay_min = (pop.last_day - pop.first_day + 1) * 1_440.0
-    fits = stay_min / np.maximum(count, 1) / 1.1
+    # Switched on for 16 hours of its day, or always.
+    day_min = np.where(pop.clocks.habit == INSOMNIAC, 960, 1_440)
+    stay = pop.last_day - pop.first_day + 1
+    fits = stay * day_min / np.maximum(count, 1) / 1.1
     period = _PERIODS_MIN[np.maximum(np.searchsorted(_PERIODS_MIN, fits, side="right") - 1, 0)]
     period = np.where(rng.random(len(pop)) < 0.3, np.minimum(period, 60), period).astype(np.int64)
-    phase_us = rng.integers(0, 3_600_000_000, len(pop))
+    phase_us = rng.integers(0, DAY_US, len(pop))
     spread_s: Float64 = rng.choice(np.array([1.5, 8.0, 30.0]), len(pop), p=[0.4, 0.4, 0.2])
     skipped = np.cumsum(rng.random(len(who)) < 0.06)
     skipped = skipped - skipped[first]
-    tick = (number + skipped) * period[who] * 60_000_000
-    room = np.maximum(stay_min[who] * 60e6 - count[who] * period[who] * 63.6e6, 0)
-    begin = pop.first_day[who] * DAY_US + (_own_share(who) * room).astype(np.int64)
-    time_us = begin + phase_us[who] + tick + (rng.random(len(who)) * spread_s[who] * 1e6).astype(np.int64)
+    per_day = np.maximum(day_min // period, 1)[who]
+    day, slot = np.divmod(number + skipped, per_day)
+    days_needed = np.ceil(1.07 * count[who] / per_day)
+    begin_day = pop.first_day[who] + (_own_share(who) * np.maximum(stay[who] - days_needed, 0)).astype(
+        np.int64
+    )
+    morning_us = ((7 - pop.clocks.zone_h[who]) * 3_600e6).astype(np.int64) * (day_min[who] < 1_440)
+    tick = day * DAY_US + slot * period[who] * 60_000_000
+    spread = (rng.random(len(who)) * spread_s[who] * 1e6).astype(np.int64)
+    time_us = begin_day * DAY_US + morning_us + phase_us[who] % (period[who] * 60_000_000) + tick + spread
     out = np.empty(len(account), dtype=np.int64)
     out[order] = time_us
     return out
@@ -152,11 +164,11 @@ def _own_share(account: Int64) -> Float64:
     return np.asarray((account * 0.6180339887) % 1.0, dtype=np.float64)
 
 
-def posts(pop: Population, plan: Plan) -> Draft:
+def posts(pop: Population, plan: Plan, rng: np.random.Generator) -> Draft:
     """Posts of automated accounts."""
     rows = plan.rows("post")
     account = plan.account[rows]
-    kind = np.where(_is_template(pop, account), texts.TEMPLATE, texts.POLISHED)
+    kind = _written(pop, account, rng)
     tool = np.where(plan.mechanism[account] == 1, SCHEDULER * (account % 2), 0)
     return draft(account, "post", plan.time_us[rows], text_kind=kind, tool=tool)
 
@@ -167,12 +179,12 @@ def feed_acts(plan: Plan) -> Draft:
     return draft(plan.account[rows], plan.action[rows], plan.time_us[rows])
 
 
-def clocked_comments(pop: Population, plan: Plan) -> Draft:
+def clocked_comments(pop: Population, plan: Plan, rng: np.random.Generator) -> Draft:
     """Comments that come by the clock, still without objects."""
     rows = plan.rows("comment")
     rows = rows[plan.mechanism[plan.account[rows]] == 1]
     account = plan.account[rows]
-    kind = np.where(_is_template(pop, account), texts.TEMPLATE, texts.POLISHED)
+    kind = _written(pop, account, rng)
     return draft(account, "comment", plan.time_us[rows], text_kind=kind)
 
 
@@ -189,19 +201,25 @@ def answering_comments(
     rows = plan.rows("comment")
     rows = rows[plan.mechanism[plan.account[rows]] != 1]
     account = plan.account[rows]
+    inbox = plan.mechanism[account] == 3
     place = _triggers_near(
-        pop.community[account], plan.time_us[rows], pop.community[triggers.account], triggers.time_us, rng
+        pop.community[account],
+        plan.time_us[rows],
+        pop.community[triggers.account],
+        triggers.time_us,
+        inbox,
+        rng,
     )
-    latency = _latencies(plan.mechanism[account], rng)
+    when = _answer_times(plan.time_us[rows], triggers.time_us[place], plan.mechanism[account], rng)
     is_post = triggers.action[place] == CODE["post"]
     parent = EVENT_KEY + numbers[place]
     return draft(
         account,
         "comment",
-        triggers.time_us[place] + latency,
+        when,
         np.where(is_post, parent, triggers.object_key[place]),
         parent,
-        np.where(_is_template(pop, account), texts.TEMPLATE, texts.POLISHED),
+        _written(pop, account, rng),
     )
 
 
@@ -222,16 +240,17 @@ def chat_acts(
     # Three rooms an account; busy rooms are likelier, as a random message is likelier theirs.
     homes = talk.object_key[rng.integers(len(talk), size=(len(pop), 3))]
     room = homes[account, rng.integers(3, size=len(rows))]
-    place = _triggers_near(room, plan.time_us[rows], talk.object_key, talk.time_us, rng)
+    inbox = plan.mechanism[account] == 3
+    place = _triggers_near(room, plan.time_us[rows], talk.object_key, talk.time_us, inbox, rng)
     answers = plan.mechanism[account] != 1
-    latency = _latencies(plan.mechanism[account], rng)
+    when = _answer_times(plan.time_us[rows], talk.time_us[place], plan.mechanism[account], rng)
     messages = draft(
         account,
         "chat_message",
-        np.where(answers, talk.time_us[place] + latency, plan.time_us[rows]),
+        np.where(answers, when, plan.time_us[rows]),
         np.where(answers, talk.object_key[place], room),
         np.where(answers, EVENT_KEY + base + place, -1),
-        np.where(_is_template(pop, account), texts.TEMPLATE, texts.POLISHED),
+        _written(pop, account, rng),
     )
     pairs = np.unique(np.column_stack([messages.account, messages.object_key - CHAT_KEY]), axis=0)
     keys = messages.account * (len(rooms) + 1) + messages.object_key - CHAT_KEY
@@ -277,14 +296,13 @@ def message_acts(pop: Population, plan: Plan, base: int, rng: np.random.Generato
     to[pairs] = person[pairs]
     parent = np.full(n, -1, dtype=np.int64)
     parent[pairs] = EVENT_KEY + base + n + np.arange(len(pairs))
-    template = _is_template(pop, account)
     own = draft(
         account,
         "message",
         time_us,
         ACCOUNT_KEY + to,
         parent,
-        np.where(template, texts.TEMPLATE, texts.POLISHED),
+        _written(pop, account, rng),
     )
     answers = draft(
         person[pairs],
@@ -315,11 +333,17 @@ def profile_and_follow_acts(pop: Population, plan: Plan, rng: np.random.Generato
     )
 
 
-def _is_template(pop: Population, account: Int64) -> Int64:
-    """Clocks and every second quick answerer fill one frame; the others write at length."""
+def _written(pop: Population, account: Int64, rng: np.random.Generator) -> Int64:
+    """Kinds of the texts of automated accounts.
+
+    Clocks and every second quick answerer fill one frame. The others write smoothly at length; half of
+    them play a casual person and mostly write as people do.
+    """
     kind = pop.archetype[account]
-    out: Int64 = (kind == ARCHETYPE["heartbeat"]) | ((kind == ARCHETYPE["reactive_bot"]) & (account % 2 == 0))
-    return out
+    frame = (kind == ARCHETYPE["heartbeat"]) | ((kind == ARCHETYPE["reactive_bot"]) & (account % 2 == 0))
+    casual = (account // 2 % 2 == 0) & (rng.random(len(account)) < 0.65)
+    everyday = np.where(rng.random(len(account)) < 0.5, texts.NORMAL, texts.LONG)
+    return np.where(frame, texts.TEMPLATE, np.where(casual, everyday, texts.POLISHED))
 
 
 def _latencies(mechanism: Int64, rng: np.random.Generator) -> Int64:
@@ -332,10 +356,24 @@ def _latencies(mechanism: Int64, rng: np.random.Generator) -> Int64:
     return (seconds * 1e6).astype(np.int64)
 
 
+def _answer_times(planned_us: Int64, trigger_us: Int64, mechanism: Int64, rng: np.random.Generator) -> Int64:
+    """When answers come: soon after what they answer, or, from human-like software, when it looks in."""
+    soon = trigger_us + _latencies(mechanism, rng)
+    return np.where(mechanism == 3, np.maximum(planned_us, soon), soon)
+
+
 def _triggers_near(
-    group: Int64, when_us: Int64, of_group: Int64, of_time_us: Int64, rng: np.random.Generator
+    group: Int64,
+    when_us: Int64,
+    of_group: Int64,
+    of_time_us: Int64,
+    inbox: NDArray[np.bool_],
+    rng: np.random.Generator,
 ) -> Int64:
-    """For each act the first event after a time in the same group, else any event."""
+    """For each act one of the first events after a time in the same group, else any event.
+
+    Where ``inbox`` is true, the last event before the time instead.
+    """
     order = np.lexsort((of_time_us, of_group))
     groups, times = of_group[order], of_time_us[order]
     names = np.unique(groups)
@@ -345,8 +383,8 @@ def _triggers_near(
     known = names[np.minimum(mine, len(names) - 1)] == group
     wanted = mine * span + np.clip(when_us - low, 0, span - 1)
     # Not always the very next one: two quick answerers of one group do not share all their triggers.
-    place = np.searchsorted(keys, wanted) + rng.geometric(0.35, len(group)) - 1
-    place = np.minimum(place, len(order) - 1)
+    step = np.where(inbox, -1, rng.geometric(0.35, len(group)) - 1)
+    place = np.clip(np.searchsorted(keys, wanted) + step, 0, len(order) - 1)
     fits = known & (groups[place] == group)
     return order[np.where(fits, place, rng.integers(len(order), size=len(group)))]
 

@@ -104,14 +104,14 @@ def group_talk(
     for column in range(1, _MOST_SPEAKERS):
         speakers[:, column] = _awake_member(pop, rooms, room, begin, host, rng)
     n_speakers = np.minimum(2 + rng.geometric(0.45, n_sessions) - 1, _MOST_SPEAKERS)
-    length = np.maximum(rng.lognormal(np.log(_SESSION_MESSAGES * 0.6), 1.0, n_sessions).astype(np.int64), 1)
+    length = np.maximum(rng.lognormal(np.log(_SESSION_MESSAGES * 0.45), 1.3, n_sessions).astype(np.int64), 1)
     session = np.repeat(np.arange(n_sessions), length)
     n = len(session)
     turn = np.minimum((rng.random(n) ** 1.3 * n_speakers[session]).astype(np.int64), n_speakers[session] - 1)
     account = speakers[session, turn]
     opens = np.ones(n, dtype=bool)
     opens[1:] = session[1:] != session[:-1]
-    gap = np.minimum(rng.lognormal(np.log(22.0), 1.25, n) + 2.5, 1_500.0)
+    gap = np.minimum(rng.lognormal(np.log(34.0), 1.35, n) + 2.5, 1_500.0)
     changed = np.zeros(n, dtype=bool)
     changed[1:] = (account[1:] != account[:-1]) & ~opens[1:]
     answers = changed & (rng.random(n) < 0.5) & (gap > 4.0)

@@ -93,7 +93,7 @@ def _text_kinds(pop: Population, account: Int64, action: Int64, rng: np.random.G
     kind[assisted & is_comment & (draw < 0.25)] = texts.POLISHED
     kind[(who == ARCHETYPE["daily_table"]) & is_post & (draw < 0.9)] = texts.TEMPLATE
     kind[(who == ARCHETYPE["greeter"]) & is_comment & (draw < 0.8)] = texts.GREETING
-    kind[(who == ARCHETYPE["moderator"]) & is_comment & (draw < 0.8)] = texts.RULING
+    kind[(who == ARCHETYPE["moderator"]) & is_comment & (draw < 0.6)] = texts.RULING
     return kind
 
 
@@ -122,7 +122,7 @@ class Feed:
         count = 1 + np.minimum(reach, _MOST_EXPOSURES).astype(np.int64)
         post = np.repeat(np.arange(len(author)), count)
         # The life of a post is its own: most are over in hours, some come back for days.
-        life = rng.lognormal(np.log(4_000e6), 1.0, len(author))
+        life = rng.lognormal(np.log(2_600e6), 1.1, len(author))
         delay = rng.lognormal(0.0, 1.2, len(post)) * life[post]
         first = np.concatenate([[0], np.cumsum(count)[:-1]])
         delay[first] = rng.exponential(120e6, len(first))
@@ -154,7 +154,7 @@ class Feed:
         when = np.clip(time_us - int(_SECONDS_A_READER_NEEDS * 1e6) - self._low, 0, self._span - 1)
         place = np.searchsorted(self._keys, feed * self._span + when, side="right") - 1
         # People scroll: the newest entries are seen most.
-        place -= np.minimum(rng.exponential(6.0 * reach, n), 600.0).astype(np.int64)
+        place -= np.minimum(rng.exponential(3.5 * reach, n), 600.0).astype(np.int64)
         fits = place >= self._start[feed]
         post = np.full(n, -1, dtype=np.int64)
         post[fits] = self._post[place[fits]]

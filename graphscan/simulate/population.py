@@ -150,7 +150,7 @@ def population_of(
         [kinds] + [np.full(len(sizes), ARCHETYPE[name], dtype=np.int64) for name, sizes in hosted.items()]
     )
     n = len(archetype)
-    n_communities = max(6, min(2_000, n_people // 60))
+    n_communities = max(6, min(2_000, n_people // 140))
     spoken = _community_languages(n_communities)
     # Communities differ in size as everything does.
     popularity = 1.0 / np.arange(1, n_communities + 1) ** 0.6
@@ -164,9 +164,9 @@ def population_of(
     habit[archetype == ARCHETYPE["shift_worker"]] = SHIFT
     habit[archetype == ARCHETYPE["insomniac"]] = INSOMNIAC
     habit[n_people:] = ALWAYS
-    activity = rng.lognormal(0.0, 1.7, n_people)
+    activity = rng.lognormal(0.0, 2.0, n_people)
     n_power = int((kinds == ARCHETYPE["power_user"]).sum())
-    activity[kinds == ARCHETYPE["power_user"]] = activity.mean() * rng.uniform(8, 20, n_power)
+    activity[kinds == ARCHETYPE["power_user"]] = activity.mean() * rng.uniform(6, 16, n_power)
     for name in ("daily_table", "greeter", "moderator", "scheduled_creator"):
         mine = kinds == ARCHETYPE[name]
         activity[mine] = np.maximum(activity[mine], rng.uniform(3.0, 10.0, int(mine.sum())))

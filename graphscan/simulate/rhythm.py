@@ -7,6 +7,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from graphscan.entropy import mix64
+
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
 
@@ -34,7 +36,7 @@ _INSOMNIAC: Final = np.hstack(
 
 
 def _table() -> Float64:
-    rows = np.array([_USUAL, _USUAL, _INSOMNIAC, np.ones(24)])
+    rows = np.array([_USUAL**1.2, _USUAL**1.2, _INSOMNIAC, np.ones(24)])
     table: Float64 = rows / rows.max(axis=1, keepdims=True)
     return table
 
@@ -89,6 +91,13 @@ class Clocks:
         return out
 
 
+def _own_uniform(value: Int64, salt: int) -> Float64:
+    """A number in [0, 1) that belongs to each value."""
+    mixed = mix64(value.astype(np.uint64) + np.uint64(salt << 50))
+    out: Float64 = (mixed >> np.uint64(11)).astype(np.float64) / 2.0**53
+    return out
+
+
 def session_times(
     account: Int64,
     new_session: NDArray[np.bool_],
@@ -119,7 +128,10 @@ def session_times(
     starts = np.flatnonzero(new_session)
     owner = account[starts]
     length = last_day[owner] - first_day[owner] + 1
-    day = first_day[owner] + (rng.random(len(owner)) * length).astype(np.int64)
+    # People come for some days and stay away for others: each has its own active days.
+    liveliness = 0.15 + 0.85 * _own_uniform(owner, 1) ** 1.3
+    pick = (rng.random(len(owner)) ** 1.2 * np.maximum(length * liveliness, 1.0)).astype(np.int64)
+    day = first_day[owner] + (_own_uniform(owner * 4_096 + pick, 2) * length).astype(np.int64)
     begin = clocks.times_of_day(owner, day, rng)
     # Heavy-tailed pauses: most acts follow within a minute, some after a quarter of an hour.
     gap = np.minimum(rng.lognormal(np.log(38e6), 1.35, len(account)), 1_500e6)

@@ -190,7 +190,7 @@ class _Life:
         people = feed.people_acts(pop, rng)
         plan = automation.plan_of(pop, self.mechanism, generator(seed, "automation"))
         is_post = people.action == CODE["post"]
-        own, hosted = people.kept(is_post), automation.posts(pop, plan)
+        own, hosted = people.kept(is_post), automation.posts(pop, plan, rng)
         own_numbers = ledger.add(own)
         hosted_numbers = ledger.add(hosted)
         author = np.concatenate([own.account, hosted.account])
@@ -231,7 +231,9 @@ class _Life:
         pop, ledger = self.pop, self.ledger
         on_feed = np.isin(people.action, [CODE["repost"], CODE["comment"], CODE["like"]])
         acts, post = feed.with_objects(
-            joined(people.kept(on_feed), automation.feed_acts(plan), automation.clocked_comments(pop, plan)),
+            joined(
+                people.kept(on_feed), automation.feed_acts(plan), automation.clocked_comments(pop, plan, rng)
+            ),
             shown,
             rng,
         )
