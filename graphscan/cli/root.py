@@ -16,6 +16,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "config": ("graphscan.cli.config", "Look at the settings."),
     "network": ("graphscan.cli.network", "Find who acted together, as an edge list."),
     "graph": ("graphscan.cli.graph", "Load events into Neo4j, explore them there, bring verdicts home."),
+    "simulate": ("graphscan.cli.simulate", "Make events with known truth."),
     "doctor": ("graphscan.cli.doctor", "Check that this machine can run graphscan."),
 }
 

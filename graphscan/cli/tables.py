@@ -45,6 +45,24 @@ def check_output_path(path: str) -> None:
         )
 
 
+def check_output_folder(path: str) -> None:
+    """Refuse a folder that holds something, before any work is done.
+
+    Raises
+    ------
+    GraphscanError
+        Exit 73 if the path is a file or a folder that is not empty.
+    """
+    folder = Path(path)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise GraphscanError(
+            "the output folder is not empty",
+            where=path,
+            mend="name a folder that does not exist yet, or empty it first",
+            exit_code=EXIT_CANNOT_WRITE,
+        )
+
+
 def write_table(table: pa.Table, path: str) -> None:
     """Write a table as CSV or Parquet; a file appears under its name only when it is complete.
 
