@@ -3,7 +3,7 @@
 The four calls that most users need:
 
 - :func:`simulate_world` makes a whole world; ``graphscan simulate`` and ``graphscan demo`` call it.
-- :func:`plant_into_background` plants a mixture into events of one's own (``graphscan simulate --background``).
+- :func:`plant_into_background` plants a mixture into given events (``graphscan simulate --background``).
 - :func:`plant` plants exactly the campaigns given.
 - :func:`truth_world` and :func:`null_world` are the measuring worlds of the benchmarks.
 

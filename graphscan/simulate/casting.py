@@ -131,7 +131,10 @@ def _farm(number: int, n_events: int) -> FarmSpec:
     n_shared, n_objects = _SHARING[number % len(_SHARING)]
     if small:
         n_shared, n_objects = min(n_shared, 12), min(n_objects, 24)
-    size = (10, 30, 10, 12, 100, 10, 30)[number % 7] if not small else 7
+    sizes = (10, 30, 10, 12, 100, 10, 30)
+    if n_events < 400_000:
+        sizes = (7,) * 7 if small else (10, 16, 8, 8, 8, 8, 10)
+    size = sizes[number % 7]
     jitter_s, camouflage = _JITTERS_S[number % len(_JITTERS_S)], _CAMOUFLAGES[number % len(_CAMOUFLAGES)]
     kind = number % 8
     if kind == 2:

@@ -43,8 +43,9 @@ _LEAST_EVENTS: Final = 1_000
 _EVENTS_A_PERSON: Final = 24.0
 _VICTIM_EVENTS: Final = 45
 # How many events a campaign loses to sleep and to the world's end is known only afterwards; a world is made
-# a little too large, and likes of people, which nothing refers to, are taken away again.
-_OVERSHOOT: Final = 1.03
+# a little too large, and likes and shares of people, which nothing refers to, are taken away again.
+_OVERSHOOT: Final = 0.03
+_OVERSHOOT_EVENTS: Final = 60
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,13 @@ def simulate_world(
     report = on_progress or (lambda stage, done, total: None)
     cast = cast_of(n_events, chosen, generator(seed, "cast"))
     first_day = start_us // DAY_US
-    life = _Life(round(n_events * _OVERSHOOT) - cast.n_campaign_events, cast, first_day, n_days, seed)
+    life = _Life(
+        round(n_events * (1 + _OVERSHOOT)) + _OVERSHOOT_EVENTS - cast.n_campaign_events,
+        cast,
+        first_day,
+        n_days,
+        seed,
+    )
     report("life", life.ledger.n_events, n_events)
     end_us = (first_day + n_days) * DAY_US
     base = canonical_events(events_table(life.ledger, life.pop, end_us, seed))
@@ -351,7 +358,7 @@ def _with_campaigns(base: pa.Table, life: _Life, cast: Cast, n_events: int, end_
 def _kept(
     base: pa.Table, n_more: int, labels: list[dict[str, Any]], n_events: int, seed: int
 ) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Mask of base and planted events without as many random likes of people as there are too many."""
+    """Mask of base and planted events that leaves out random likes, then shares, of people."""
     keep = np.ones(base.num_rows + n_more, dtype=bool)
     excess = len(keep) - n_events
     if excess > 0:
@@ -359,11 +366,15 @@ def _kept(
         encoded = base.column("account_id").combine_chunks().dictionary_encode()
         is_person = pc.is_in(encoded.dictionary, value_set=pa.array(people, pa.string())).to_numpy(False)
         codes = encoded.indices.to_numpy()
-        is_like = pc.equal(base.column("action"), "like").to_numpy()
-        likes = np.flatnonzero(is_like & is_person[codes])
-        # Nobody may lose an account's first event.
-        likes = np.setdiff1d(likes, np.unique(codes, return_index=True)[1])
-        keep[generator(seed, "trim").permutation(likes)[:excess]] = False
+        first = np.unique(codes, return_index=True)[1]
+        rng = generator(seed, "trim")
+        for action in ("like", "repost"):
+            found = pc.equal(base.column("action"), action).to_numpy()
+            # No account may lose its first event.
+            free = np.setdiff1d(np.flatnonzero(found & is_person[codes]), first)
+            gone = rng.permutation(free)[:excess]
+            keep[gone] = False
+            excess -= len(gone)
     return keep
 
 
