@@ -188,4 +188,4 @@ def account_acts(events: pa.Table) -> AccountActs:
 def _lookup(column: pa.ChunkedArray, table: dict[str, int]) -> NDArray[np.int64]:
     encoded = column.combine_chunks().dictionary_encode()
     codes = np.array([table.get(v, -1) for v in encoded.dictionary.to_pylist()] + [-1], dtype=np.int64)
-    return codes[np.asarray(encoded.indices.fill_null(-1).cast(pa.int64()))]
+    return np.asarray(codes[np.asarray(encoded.indices.fill_null(-1).cast(pa.int64()))], dtype=np.int64)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphscan.signals.acts import US_PER_S, AccountActs
-from graphscan.signals.grouping import count, mean, missing_below, top_rows, total
+from graphscan.signals.grouping import count, missing_below, top_rows, total
 from graphscan.signals.model import N_EXAMPLES, FamilyValues, Signal, SignalValues
 
 PERIODS_MIN: Final = (5, 6, 10, 12, 15, 20, 30, 60, 120)
@@ -194,9 +194,4 @@ def _rayleigh_log10_p(n: NDArray[np.int64], resultant: NDArray[np.float64]) -> N
     """log10 of the Rayleigh p-value, shape as ``n``; never above 0."""
     n_f = n.astype(np.float64)
     exponent = np.sqrt(np.maximum(1 + 4 * n_f + 4 * (n_f**2 - resultant**2), 0.0)) - (1 + 2 * n_f)
-    return np.minimum(exponent, 0.0) / np.log(10)
-
-
-def mean_share(group: NDArray[np.int64], flag: NDArray[np.bool_], a: int) -> NDArray[np.float64]:
-    """Share of flagged items per account."""
-    return mean(group, flag, a)
+    return np.asarray(np.minimum(exponent, 0.0) / np.log(10), dtype=np.float64)

@@ -319,4 +319,4 @@ def sketch_jaccard(sketch: NDArray[np.uint32]) -> NDArray[np.float64]:
     filled = sketch != _EMPTY
     equal = (sketch[:, None, :] == sketch[None, :, :]) & filled[:, None, :]
     either = filled[:, None, :] | filled[None, :, :]
-    return equal.sum(axis=2) / np.maximum(either.sum(axis=2), 1)
+    return np.asarray(equal.sum(axis=2) / np.maximum(either.sum(axis=2), 1), dtype=np.float64)

@@ -113,10 +113,10 @@ def _clock_acts(acts: AccountActs) -> NDArray[np.bool_]:
     steady = np.nan_to_num(regularity, nan=0.0) >= MIN_REGULARITY
     starts = session_starts(acts)
     if acts.n_acts == 0:
-        return by_phase
+        return np.asarray(by_phase, dtype=np.bool_)
     begin = np.maximum.accumulate(np.where(starts, np.arange(acts.n_acts), 0))
     by_interval = steady[acts.account_g] & regular_starts(acts)[begin]
-    return by_phase | by_interval
+    return np.asarray(by_phase | by_interval, dtype=np.bool_)
 
 
 def _restless(acts: AccountActs, a: int) -> NDArray[np.bool_]:

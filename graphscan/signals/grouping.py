@@ -16,7 +16,7 @@ def count(group: Ints, n_groups: int) -> Ints:
 
 def total(group: Ints, x: NDArray[np.generic], n_groups: int) -> Floats:
     """Sum per group."""
-    return np.bincount(group, weights=x.astype(np.float64), minlength=n_groups)
+    return np.bincount(group, weights=x.astype(np.float64), minlength=n_groups).astype(np.float64)
 
 
 def mean(group: Ints, x: NDArray[np.generic], n_groups: int) -> Floats:

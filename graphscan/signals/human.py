@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from graphscan.signals.acts import DAY_US, US_PER_S, AccountActs
 from graphscan.signals.grouping import count, mean, missing_below, top_rows, total
-from graphscan.signals.network import ClusterFrames, cluster_standing
 from graphscan.signals.model import N_EXAMPLES, FamilyValues, Signal, SignalValues
+from graphscan.signals.network import ClusterFrames, cluster_standing
 
 MIN_ACTS: Final = 20
 OLD_PARTNER_US: Final = 7 * DAY_US

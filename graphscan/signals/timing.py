@@ -245,21 +245,21 @@ def _rarefied_richness(by_hour: NDArray[np.float64], k: int) -> NDArray[np.float
     absent = np.ones_like(by_hour)
     for i in range(k):
         absent *= np.clip(n - by_hour - i, 0, None) / np.maximum(n - i, 1)
-    return (1 - absent).sum(axis=1)
+    return np.asarray((1 - absent).sum(axis=1), dtype=np.float64)
 
 
 def _quietest_share(by_hour: NDArray[np.float64]) -> NDArray[np.float64]:
     doubled = np.concatenate([by_hour, by_hour[:, : REST_WINDOW_H - 1]], axis=1)
     cumulated = np.cumsum(np.pad(doubled, ((0, 0), (1, 0))), axis=1)
     window = cumulated[:, REST_WINDOW_H:] - cumulated[:, :-REST_WINDOW_H]
-    return window.min(axis=1) / np.maximum(by_hour.sum(axis=1), 1)
+    return np.asarray(window.min(axis=1) / np.maximum(by_hour.sum(axis=1), 1), dtype=np.float64)
 
 
 def _circadian_strength(by_hour: NDArray[np.float64]) -> NDArray[np.float64]:
     angle = np.exp(2j * np.pi * np.arange(24) / 24)
     n = by_hour.sum(axis=1)
     resultant_sq = np.abs(by_hour @ angle) ** 2 / np.maximum(n, 1) ** 2
-    return (n * resultant_sq - 1) / np.maximum(n - 1, 1)
+    return np.asarray((n * resultant_sq - 1) / np.maximum(n - 1, 1), dtype=np.float64)
 
 
 def _burstiness(group: NDArray[np.int64], gaps_s: NDArray[np.float64], a: int) -> NDArray[np.float64]:

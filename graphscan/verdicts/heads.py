@@ -60,11 +60,9 @@ class Scorer:
     def log_odds(self, scores: Floats) -> Floats:
         """Log-odds of shape (n_accounts,) for rank scores of shape (n_accounts, n_signals)."""
         linear = scores @ self.weights + self.intercept
-        if self.boosting is None or len(scores) == 0:
-            return np.clip(linear, -_MAX_LOG_ODDS, _MAX_LOG_ODDS)
-        return np.clip(
-            0.5 * linear + 0.5 * self.boosting.decision_function(scores), -_MAX_LOG_ODDS, _MAX_LOG_ODDS
-        )
+        if self.boosting is not None and len(scores):
+            linear = 0.5 * linear + 0.5 * np.asarray(self.boosting.decision_function(scores))
+        return np.asarray(np.clip(linear, -_MAX_LOG_ODDS, _MAX_LOG_ODDS), dtype=np.float64)
 
     def contributions(self, scores: Floats) -> Floats:
         """Linear part of the log-odds by signal, shape (n_accounts, n_signals)."""

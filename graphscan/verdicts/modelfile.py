@@ -18,6 +18,7 @@ from typing import Any, Final
 import numpy as np
 
 from graphscan.errors import EXIT_CANNOT_WRITE, EXIT_INCOMPATIBLE, EXIT_USAGE, GraphscanError
+from graphscan.verdicts.farm import FarmHead
 from graphscan.verdicts.heads import Calibration, Head, Scorer
 from graphscan.verdicts.hosting import HostingHead
 from graphscan.verdicts.ranks import ReferenceRanks
@@ -221,9 +222,17 @@ def _as_plain(model: Model) -> dict[str, Any]:
         "hosting": None
         if model.hosting is None
         else {"weights": model.hosting.weights, "intercept": float(model.hosting.intercept)},
+        "farm": {
+            "weights": model.farm.weights,
+            "intercept": float(model.farm.intercept),
+            "trained": bool(model.farm.trained),
+        },
         "ranks": {
             "knots": {k: np.asarray(v) for k, v in sorted(model.ranks.knots.items())},
             "n": {k: int(v) for k, v in sorted(model.ranks.n.items())},
+        },
+        "family_weight": {
+            f: {k: float(v) for k, v in w.items()} for f, w in sorted(model.family_weight.items())
         },
         "family_threshold": {k: float(v) for k, v in sorted(model.family_threshold.items())},
         "notes": json.dumps(model.notes, sort_keys=True),
@@ -259,7 +268,13 @@ def _as_model(plain: dict[str, Any]) -> Model:
         hosting=None
         if hosting is None
         else HostingHead(np.asarray(hosting["weights"]), float(hosting["intercept"])),
+        farm=FarmHead(
+            np.asarray(plain["farm"]["weights"]),
+            float(plain["farm"]["intercept"]),
+            bool(plain["farm"]["trained"]),
+        ),
         ranks=ReferenceRanks(dict(plain["ranks"]["knots"]), dict(plain["ranks"]["n"])),
+        family_weight={f: dict(w) for f, w in plain["family_weight"].items()},
         family_threshold=dict(plain["family_threshold"]),
         notes=json.loads(plain["notes"]),
     )

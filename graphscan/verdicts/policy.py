@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -187,7 +188,10 @@ def policy_from(document: Mapping[str, Any], where: str = "policy") -> Policy:
     problems: list[str] = []
     if document.get("schema_version") != SCHEMA_VERSION:
         problems.append(f"schema_version must be {SCHEMA_VERSION}, not {document.get('schema_version')!r}")
-    sections = {f.name: f.default_factory for f in fields(Policy) if f.name not in ("name", "version")}
+    defaults = Policy()
+    sections = {
+        f.name: getattr(defaults, f.name) for f in fields(Policy) if f.name not in ("name", "version")
+    }
     known = ["schema_version", "name", "version", *sections]
     problems += [_unknown(key, known, "") for key in document if key not in known]
     built: dict[str, Any] = {}
@@ -197,9 +201,8 @@ def policy_from(document: Mapping[str, Any], where: str = "policy") -> Policy:
                 built[key] = document[key]
             else:
                 problems.append(f"{key} must be text")
-    for section, make in sections.items():
+    for section, default in sections.items():
         values = document.get(section, {})
-        default = make()  # type: ignore[misc]
         if not isinstance(values, Mapping):
             problems.append(f"[{section}] must be a table")
             continue
@@ -253,7 +256,7 @@ def _values(section: str, values: Mapping[str, Any], default: Any, problems: lis
             problems.append(f"{section}.{key} must be a number, not {value!r}")
         elif isinstance(known[key], int) and not isinstance(value, int):
             problems.append(f"{section}.{key} must be a whole number, not {value!r}")
-        elif value != value:
+        elif math.isnan(value):
             problems.append(f"{section}.{key} must be a number, not NaN")
         else:
             result[key] = value if isinstance(known[key], int) else float(value)

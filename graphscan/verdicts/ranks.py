@@ -117,18 +117,24 @@ def family_signals(family: str) -> tuple[str, ...]:
 
 def family_scores(
     table: SignalTable,
-    families: tuple[str, ...],
+    weights: Mapping[str, Mapping[str, float]],
     platform: ReferenceRanks,
     model: ReferenceRanks | None = None,
 ) -> dict[str, NDArray[np.float64]]:
-    """How conspicuous each family is: the sum of the rank scores of its monotone signals.
+    """How conspicuous each family is: the weighted sum of the rank scores of its monotone signals.
 
     The clock family is judged by its own null instead: its score is -log10 of the p-value of the phase lock.
+
+    Parameters
+    ----------
+    weights
+        Family to signal id to weight.
     """
     result = {}
-    for family in families:
+    for family, weight in weights.items():
         if family == "clock":
             result[family] = np.nan_to_num(oriented_values(table, "clock_phase_lock"), nan=0.0)
         else:
-            result[family] = rank_scores(table, family_signals(family), platform, model).sum(axis=1)
+            signal_ids = tuple(weight)
+            result[family] = rank_scores(table, signal_ids, platform, model) @ np.array(list(weight.values()))
     return result

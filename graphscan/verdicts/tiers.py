@@ -98,7 +98,7 @@ class AccountEvidence:
     p_human
         Conformal p-value of being a person; None without calibration people.
     families
-        Families of own behaviour in which the account stands out from 99 in 100 people.
+        Families of own behaviour in which the account stands out from 19 in 20 people.
     surfaces
         Counts by surface.
     cluster
@@ -248,7 +248,8 @@ def _with_enough(evidence: AccountEvidence, policy: Policy) -> AccountEvidence:
 def _by_rules(
     evidence: AccountEvidence, policy: Policy
 ) -> tuple[str, str | None, list[str], tuple[Leg, ...]]:
-    tier, rules = NONE, list[str]()
+    tier: str = NONE
+    rules: list[str] = []
 
     def at_least(new: str, rule: str) -> None:
         nonlocal tier
@@ -269,16 +270,13 @@ def _by_rules(
         )
     if _graph_review(evidence, policy):
         at_least(REVIEW, "farm_core")
-    route, legs = _nearest_route(evidence, policy)
+    nearest, legs = _nearest_route(evidence, policy)
     missing = [leg.name for leg in legs if not leg.holds]
-    if legs and len(missing) <= 1:
-        at_least(
-            TERMINATE if not missing else REVIEW,
-            route if not missing else f"one_condition_short:{missing[0]}",
-        )
-    else:
-        route = None
-    return tier, route, rules, legs
+    if not missing:
+        at_least(TERMINATE, nearest)
+    elif len(missing) == 1:
+        at_least(REVIEW, f"one_condition_short:{missing[0]}")
+    return tier, nearest if len(missing) <= 1 else None, rules, legs
 
 
 def _limit_rule(evidence: AccountEvidence, policy: Policy) -> str | None:
@@ -340,7 +338,9 @@ def _nearest_route(evidence: AccountEvidence, policy: Policy) -> tuple[str, tupl
 def _common_legs(evidence: AccountEvidence, policy: Policy) -> tuple[Leg, ...]:
     rule = policy.terminate
     own = evidence.families - TEXT_FAMILIES
-    families = own | _network(evidence)
+    behaviour = own | _network(evidence)
+    # Self-repetition may complete the families; it never replaces one of two that are not text.
+    families = behaviour | (evidence.families & TEXT_FAMILIES if len(behaviour) >= 2 else frozenset())
     n_families = max(rule.families, 3)
     p = evidence.p_automation
     p_human = evidence.p_human

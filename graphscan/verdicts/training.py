@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphscan.errors import EXIT_INPUT, GraphscanError
-from graphscan.signals import REGISTRY, SIGNALS, SignalTable
+from graphscan.signals import REGISTRY, SIGNALS, ClusterFrames, SignalTable
 from graphscan.signals.clock import CLOCK_P
 from graphscan.signals.model import TEXT_FAMILIES
+from graphscan.verdicts.farm import FarmHead, fitted_farm
 from graphscan.verdicts.heads import (
     Head,
     fitted_calibration,
@@ -24,14 +25,20 @@ from graphscan.verdicts.heads import (
 )
 from graphscan.verdicts.hosting import HostingHead, fitted_hosting
 from graphscan.verdicts.labels import ASSISTED, CLASSES, HOSTED, HUMAN, Labels
-from graphscan.verdicts.ranks import ReferenceRanks, family_scores, rank_scores, reference_ranks
+from graphscan.verdicts.ranks import (
+    ReferenceRanks,
+    family_scores,
+    family_signals,
+    rank_scores,
+    reference_ranks,
+)
 
 # Families whose signals may move the automation heads. The network has a head of its own.
 BEHAVIOUR_FAMILIES: Final = ("timing", "clock", "latency", "actions", "human")
 GENERAL: Final = "general"
 PLATFORM: Final = "platform"
-# An account shows a family when one of its signals exceeds all but this share of people.
-FAMILY_ALPHA: Final = 0.01
+# An account shows a family when it stands out in it from all but this share of people.
+FAMILY_ALPHA: Final = 0.05
 
 
 def head_signals(*, with_text: bool) -> tuple[str, ...]:
@@ -54,12 +61,15 @@ class LabelledPlatform:
         Its labels.
     group_of
         Account id to a group that must stay in one fold (a campaign); accounts without one stand alone.
+    clusters
+        Frames of the cluster stage, for the farm head.
     """
 
     name: str
     table: SignalTable
     labels: Labels
     group_of: Mapping[str, str] = field(default_factory=dict)
+    clusters: ClusterFrames | None = None
 
 
 @dataclass(frozen=True)
@@ -89,10 +99,12 @@ class Model:
         Automation heads without and with text. Only the first can carry a restriction.
     hosting
         The head that tells hosting from assistance.
+    farm
+        The head of farm membership.
     ranks
         Reference distributions of the training platforms.
-    family_threshold
-        Family to the score that all but one in a hundred people stay under.
+    family_weight, family_threshold
+        Family to the weights of its signals, and to the score that 19 of 20 people stay under.
     notes
         Plain facts for the model card: data, counts, metrics, versions.
     """
@@ -103,7 +115,9 @@ class Model:
     behaviour: Head
     full: Head
     hosting: HostingHead | None
+    farm: FarmHead
     ranks: ReferenceRanks
+    family_weight: Mapping[str, Mapping[str, float]]
     family_threshold: Mapping[str, float]
     notes: Mapping[str, object]
 
@@ -171,23 +185,40 @@ def _balanced(y: NDArray[np.int64], platform: NDArray[np.int64], n_platforms: in
     return weight
 
 
-def family_thresholds(platforms: Sequence[LabelledPlatform]) -> dict[str, float]:
-    """Score of each family that all but one in a hundred people stay under; of several platforms the strictest.
+def family_weights(behaviour: Head, full: Head) -> dict[str, dict[str, float]]:
+    """Weights of the signals inside each family: those of the heads, none under a quarter of the largest.
+
+    The floor keeps a signal in play that the regression dropped for a sister it is correlated with.
+    """
+    weight_of = dict(zip(full.signal_ids, full.scorer.weights.tolist(), strict=True))
+    weight_of |= dict(zip(behaviour.signal_ids, behaviour.scorer.weights.tolist(), strict=True))
+    result = {}
+    for family in (*sorted(TEXT_FAMILIES), *(f for f in BEHAVIOUR_FAMILIES if f != "human")):
+        own = {s: weight_of[s] for s in family_signals(family)}
+        floor = max(own.values()) / 4 or 1.0
+        result[family] = {s: max(w, floor) for s, w in own.items()}
+    return result
+
+
+def family_thresholds(
+    platforms: Sequence[LabelledPlatform], weights: Mapping[str, Mapping[str, float]]
+) -> dict[str, float]:
+    """Score of each family that 19 of 20 people stay under; of several platforms the strictest counts.
 
     A locked clock is judged by its own null: p < 1e-6.
     """
-    families = (*sorted(TEXT_FAMILIES), *(f for f in BEHAVIOUR_FAMILIES if f not in ("human", "clock")))
-    result = {"clock": float(-np.log10(CLOCK_P))}
+    result: dict[str, float] = {}
     for platform in platforms:
         table = platform.table
         ids = table.account_ids.to_pylist()
         person = np.array([platform.labels.label_of.get(i, "") in (HUMAN, ASSISTED) for i in ids], dtype=bool)
         person &= table.sufficient
         ranks = reference_ranks(table, head_signals(with_text=True), table.sufficient)
-        for family, score in family_scores(table, families, ranks).items():
+        for family, score in family_scores(table, weights, ranks).items():
             if person.any():
                 strict = float(np.quantile(score[person], 1 - FAMILY_ALPHA, method="higher"))
                 result[family] = max(result.get(family, 0.0), strict)
+    result["clock"] = float(-np.log10(CLOCK_P))
     return result
 
 
@@ -200,8 +231,12 @@ def trained_model(
     ----------
     platforms
         Labelled platforms; ranks are taken inside each.
+    name
+        Name for the model card.
     scope
         ``platform`` for a model that is used on the platform it was trained on, ``general`` otherwise.
+    seed
+        Seed of folds and trees.
 
     Raises
     ------
@@ -210,43 +245,62 @@ def trained_model(
     """
     if not platforms:
         raise GraphscanError("no labelled platform given", "", "give events and labels", EXIT_INPUT)
-    heads = {}
-    rows = None
-    for with_text in (False, True):
-        signal_ids = head_signals(with_text=with_text)
-        rows = training_rows(platforms, signal_ids)
-        heads[with_text] = fitted_head(
-            signal_ids,
-            rows.scores,
-            rows.y,
-            rows.n_events,
-            rows.group,
-            rows.weight,
-            boosting=scope == PLATFORM,
-            seed=seed,
-        )
-    assert rows is not None
+    behaviour, rows = _fitted(platforms, with_text=False, scope=scope, seed=seed)
+    full, _ = _fitted(platforms, with_text=True, scope=scope, seed=seed)
     signal_ids = head_signals(with_text=True)
     references = [reference_ranks(p.table, signal_ids, p.table.sufficient) for p in platforms]
     counts = {
         p.name: {c: int(((rows.platform == i) & (rows.label == c)).sum()) for c in CLASSES}
         for i, p in enumerate(platforms)
     }
+    weights = family_weights(behaviour, full)
     return Model(
         name=name,
         scope=scope,
         seed=seed,
-        behaviour=heads[False],
-        full=heads[True],
+        behaviour=behaviour,
+        full=full,
         hosting=fitted_hosting(platforms),
+        farm=fitted_farm(platforms, _automation(platforms, behaviour)),
         ranks=_pooled_ranks(references, signal_ids),
-        family_threshold=family_thresholds(platforms),
+        family_weight=weights,
+        family_threshold=family_thresholds(platforms, weights),
         notes={
             "accounts": counts,
             "labels_sha256": {p.name: labels_hash(p.labels) for p in platforms},
             "left_out": {p.name: dict(p.labels.left_out) for p in platforms},
         },
     )
+
+
+def _fitted(
+    platforms: Sequence[LabelledPlatform], *, with_text: bool, scope: str, seed: int
+) -> tuple[Head, TrainingRows]:
+    signal_ids = head_signals(with_text=with_text)
+    rows = training_rows(platforms, signal_ids)
+    head = fitted_head(
+        signal_ids,
+        rows.scores,
+        rows.y,
+        rows.n_events,
+        rows.group,
+        rows.weight,
+        boosting=scope == PLATFORM,
+        seed=seed,
+    )
+    return head, rows
+
+
+def _automation(platforms: Sequence[LabelledPlatform], head: Head) -> list[NDArray[np.float64]]:
+    """Behaviour probabilities of all accounts of each platform, 0 without a score."""
+    result = []
+    for platform in platforms:
+        table = platform.table
+        ranks = reference_ranks(table, head.signal_ids, table.sufficient)
+        log_odds = head.scorer.log_odds(rank_scores(table, head.signal_ids, ranks))
+        p = head.calibration.probability(log_odds, volume_band(table.n_events))
+        result.append(np.where(table.sufficient, p, 0.0))
+    return result
 
 
 def labels_hash(labels: Labels) -> str:

@@ -1,0 +1,532 @@
+"""The stage that turns signals and clusters into tiers, with everything a reader needs to check them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from graphscan.events.model import SURFACES
+from graphscan.signals import SIGNALS, ClusterFrames, SignalTable
+from graphscan.signals.acts import account_acts
+from graphscan.signals.coverage import MECHANISMS
+from graphscan.signals.network import ClusterStanding, cluster_standing
+from graphscan.verdicts.decisions import Decisions, PastDecision, evidence_hash
+from graphscan.verdicts.farm import farm_features
+from graphscan.verdicts.heads import volume_band
+from graphscan.verdicts.hosting import hosting_features
+from graphscan.verdicts.policy import TIERS, Policy
+from graphscan.verdicts.ranks import ReferenceRanks, family_scores, rank_scores, reference_ranks
+from graphscan.verdicts.reasons import reason_codes
+from graphscan.verdicts.tiers import (
+    NONE,
+    REVIEW,
+    TERMINATE,
+    AccountEvidence,
+    ClusterEvidence,
+    Decision,
+    SurfaceCount,
+    decision,
+)
+from graphscan.verdicts.training import BEHAVIOUR_FAMILIES, Model, head_signals
+
+ACCOUNT_SCHEMA: Final = pa.schema(
+    [
+        ("account_id", pa.string()),
+        ("tier", pa.string()),
+        ("p_automation", pa.float64()),
+        ("p_farm", pa.float64()),
+        ("coverage", pa.string()),
+        ("surfaces_active", pa.string()),
+        ("surfaces_automated", pa.string()),
+        ("cluster_id", pa.string()),
+        ("in_core", pa.bool_()),
+        ("evidence_families", pa.string()),
+        ("reasons", pa.string()),
+        ("n_events", pa.int64()),
+        ("insufficient_evidence", pa.bool_()),
+    ]
+)
+EVIDENCE_SCHEMA: Final = pa.schema(
+    [
+        ("cluster_id", pa.string()),
+        ("account_id", pa.string()),
+        ("event_id", pa.string()),
+        ("object_id", pa.string()),
+        ("layer", pa.string()),
+        ("at", pa.timestamp("us", "UTC")),
+        ("lag_s", pa.float64()),
+        ("reason", pa.string()),
+    ]
+)
+EXPLANATION_SCHEMA: Final = pa.schema(
+    [
+        ("account_id", pa.string()),
+        ("kind", pa.string()),
+        ("code", pa.string()),
+        ("family", pa.string()),
+        ("holds", pa.bool_()),
+        ("value", pa.float64()),
+        ("null_value", pa.float64()),
+        ("threshold", pa.string()),
+        ("contribution", pa.float64()),
+        ("detail", pa.string()),
+    ]
+)
+# A signal is named as a reason from this rank score on (nine in ten accounts are under it).
+NAMED_SCORE: Final = 1.2816
+OLD_TURNS: Final = 20
+OLD_TURN_SHARE: Final = 0.25
+COVERAGE_SHOWN: Final = 14
+_AUTOMATED_BOUND: Final = 0.5
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """What the stage gives.
+
+    Parameters
+    ----------
+    accounts
+        One row an account (``ACCOUNT_SCHEMA``), in the byte order of the ids.
+    evidence
+        Example events of every signal named as a reason (``EVIDENCE_SCHEMA``).
+    explanations
+        Signals, conditions, rules and guards behind each scored account (``EXPLANATION_SCHEMA``).
+    puid
+        Identifier of each account's statement, in the order of ``accounts``: a hash of run and account.
+    evidence_hash
+        Hash of the evidence of each account, to bind decisions to; empty without evidence.
+    decided
+        Account row to its evidence and decision, for accounts that had anything to decide about.
+    tier_counts
+        Accounts per tier.
+    n_scored
+        Accounts with a score.
+    breaker_tripped
+        Whether the circuit breaker stopped terminations in this sweep.
+    """
+
+    accounts: pa.Table
+    evidence: pa.Table
+    explanations: pa.Table
+    puid: tuple[str, ...]
+    evidence_hash: tuple[str, ...]
+    decided: Mapping[int, tuple[AccountEvidence, Decision]]
+    tier_counts: Mapping[str, int]
+    n_scored: int
+    breaker_tripped: bool
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of all accounts, arrays of shape (n_accounts,); NaN without a score."""
+
+    p_automation: NDArray[np.float64]
+    p_with_text: NDArray[np.float64]
+    p_without: Mapping[str, NDArray[np.float64]]
+    p_human: NDArray[np.float64]
+    p_hosting: NDArray[np.float64]
+    p_farm: NDArray[np.float64]
+    families: Mapping[str, NDArray[np.bool_]]
+    rank_score: NDArray[np.float64]
+    contribution: NDArray[np.float64]
+
+
+def account_scores(
+    table: SignalTable, standing: ClusterStanding, model: Model, ranks: ReferenceRanks | None = None
+) -> Scores:
+    """Scores of all heads.
+
+    Parameters
+    ----------
+    ranks
+        Frozen reference ranks of the platform; by default those of the accounts scored here.
+    """
+    signal_ids = head_signals(with_text=True)
+    platform = ranks or reference_ranks(table, signal_ids, table.sufficient)
+    band = volume_band(table.n_events)
+
+    def blank(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.where(table.sufficient, values, np.nan)
+
+    behaviour = model.behaviour
+    scores = rank_scores(table, behaviour.signal_ids, platform, model.ranks)
+    log_odds = behaviour.scorer.log_odds(scores)
+    p = behaviour.calibration.probability(log_odds, band)
+    without = {}
+    for family in BEHAVIOUR_FAMILIES:
+        kept = np.array([SIGNALS[s].family != family for s in behaviour.signal_ids])
+        less = behaviour.scorer.log_odds(scores * kept)
+        without[family] = blank(behaviour.calibration.probability(less, band))
+    full = rank_scores(table, model.full.signal_ids, platform, model.ranks)
+    p_text = model.full.calibration.probability(model.full.scorer.log_odds(full), band)
+    families = {
+        name: (score > model.family_threshold.get(name, np.inf)) & table.sufficient
+        for name, score in family_scores(table, model.family_weight, platform, model.ranks).items()
+    }
+    hosting = (
+        np.full(table.n_accounts, np.nan)
+        if model.hosting is None
+        else model.hosting.probability(hosting_features(table, platform, model.ranks))
+    )
+    farm = model.farm.probability(
+        farm_features(standing, table.n_accounts, blank(p)), standing.cluster_row >= 0
+    )
+    return Scores(
+        p_automation=blank(p),
+        p_with_text=blank(p_text),
+        p_without=without,
+        p_human=blank(behaviour.calibration.p_human(log_odds, band)),
+        p_hosting=blank(hosting),
+        p_farm=farm,
+        families=families,
+        rank_score=full,
+        contribution=model.full.scorer.contributions(full),
+    )
+
+
+def verdicts(
+    table: SignalTable,
+    *,
+    model: Model,
+    policy: Policy,
+    run_id: str,
+    clusters: ClusterFrames | None = None,
+    decisions: Decisions | None = None,
+    ranks: ReferenceRanks | None = None,
+) -> Verdicts:
+    """Decide about every account of a sweep.
+
+    Parameters
+    ----------
+    table
+        Signals of the sweep, made with the same ``clusters``.
+    model, policy
+        What judges and where the lines are.
+    run_id
+        Identity of the run, for the statements.
+    clusters
+        Frames of the cluster stage.
+    decisions
+        What people decided before.
+    ranks
+        Frozen reference ranks; by default the ranks inside this sweep.
+    """
+    decisions = decisions or Decisions()
+    acts = account_acts(table.events)
+    standing = cluster_standing(acts, clusters)
+    scores = account_scores(table, standing, model, ranks)
+    cluster_ids = _cluster_ids(clusters)
+    pooled = _detector_counts(table, acts.account, policy)
+    newest = decisions.newest()
+    ids = table.account_ids.to_pylist()
+    decided: dict[int, tuple[AccountEvidence, Decision]] = {}
+    for row in _rows_to_decide(table, standing, scores, policy, pooled, newest, decisions, ids):
+        evidence = _evidence_of(row, table, standing, scores, model, decisions, pooled, cluster_ids, ids[row])
+        evidence = _with_decision(evidence, newest.get(ids[row]))
+        decided[row] = (evidence, decision(evidence, policy))
+    decided, tripped = _with_breaker(decided, policy, int(table.sufficient.sum()))
+    names = _named_signals(table, scores)
+    accounts, hashes = _account_table(table, standing, scores, decided, names, cluster_ids, ids)
+    tiers = accounts["tier"].to_pylist()
+    return Verdicts(
+        accounts=accounts,
+        evidence=_evidence_table(table, decided, names, cluster_ids, standing, ids),
+        explanations=_explanation_table(table, scores, model, decided, names, ids),
+        puid=tuple(statement_id(run_id, i) for i in ids),
+        evidence_hash=hashes,
+        decided=decided,
+        tier_counts={tier: tiers.count(tier) for tier in TIERS},
+        n_scored=int(table.sufficient.sum()),
+        breaker_tripped=tripped,
+    )
+
+
+def statement_id(run_id: str, account_id: str) -> str:
+    """Identifier of the statement about an account in a run; tells neither."""
+    return hashlib.sha256(f"graphscan statement\0{run_id}\0{account_id}".encode()).hexdigest()[:40]
+
+
+def _rows_to_decide(
+    table: SignalTable,
+    standing: ClusterStanding,
+    scores: Scores,
+    policy: Policy,
+    pooled: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]],
+    newest: Mapping[str, PastDecision],
+    decisions: Decisions,
+    ids: list[str],
+) -> list[int]:
+    """Accounts about which there is anything to decide: the others are ``none``."""
+    likely = np.maximum(np.nan_to_num(scores.p_automation), np.nan_to_num(scores.p_with_text))
+    rows = (likely >= policy.warn.p_automation) | (standing.in_core & (standing.cluster_row >= 0))
+    rows |= pooled[0] >= policy.warn.ai_text_min_texts
+    rows |= np.column_stack([*scores.families.values()]).sum(axis=1) >= 2
+    rows |= table.coverage.lower_bound.max(axis=1, initial=0.0) >= policy.limit.coverage
+    if newest or decisions.allow_list:
+        rows |= np.array([i in newest or i in decisions.allow_list for i in ids], dtype=bool)
+    return [int(r) for r in np.flatnonzero(rows)]
+
+
+def _evidence_of(
+    row: int,
+    table: SignalTable,
+    standing: ClusterStanding,
+    scores: Scores,
+    model: Model,
+    decisions: Decisions,
+    pooled: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]],
+    cluster_ids: list[str],
+    account_id: str,
+) -> AccountEvidence:
+    coverage = table.coverage
+    surfaces = {
+        name: SurfaceCount(
+            int(coverage.n_acts[row, s]),
+            int(coverage.n_hosted[row, s]),
+            {m: int(coverage.n_hosted_by[f"without_{m}"][row, s]) for m in MECHANISMS},
+        )
+        for s, name in enumerate(SURFACES)
+        if coverage.n_acts[row, s]
+    }
+    cluster = None
+    if standing.cluster_row[row] >= 0:
+        cluster = ClusterEvidence(
+            q_time=float(standing.q_time[row]),
+            n_layers=int(standing.n_layers[row]),
+            n_sweeps=int(decisions.cluster_sweeps.get(cluster_ids[standing.cluster_row[row]], 1)),
+            in_core=bool(standing.in_core[row]),
+            explained=bool(standing.benign[row]),
+            shadowed=bool(standing.shadowed[row]),
+        )
+    scored = bool(table.sufficient[row])
+    return AccountEvidence(
+        n_events=int(table.n_events[row]),
+        n_active_days=int(table.n_active_days[row]),
+        p_automation=float(scores.p_automation[row]) if scored else None,
+        p_with_text=float(scores.p_with_text[row]) if scored else None,
+        p_without={f: float(p[row]) for f, p in scores.p_without.items()} if scored else {},
+        calibrated=model.calibrated,
+        p_human=float(scores.p_human[row]) if scored else None,
+        families=frozenset(f for f, has in scores.families.items() if has[row]),
+        surfaces=surfaces,
+        cluster=cluster,
+        strong_human=_strong_human(table, row),
+        ai_texts=int(pooled[0][row]),
+        ai_texts_high=int(pooled[1][row]),
+        ai_declared=bool(pooled[2][row]),
+        failed=bool(table.failed),
+        n_prior_warnings=int(decisions.prior_warnings.get(account_id, 0)),
+        allow_listed=account_id in decisions.allow_list,
+    )
+
+
+def _strong_human(table: SignalTable, row: int) -> bool | None:
+    """Long two-way conversations with long-standing accounts outside its cluster; None where unknown."""
+    if "two_way_share" not in table.signals:
+        return None
+    share = table.signals["two_way_share"].value[row]
+    turns = table.signals["old_partner_turns"].value[row]
+    return bool(share >= OLD_TURN_SHARE and turns >= OLD_TURNS)
+
+
+def _with_decision(evidence: AccountEvidence, past: PastDecision | None) -> AccountEvidence:
+    if past is None:
+        return evidence
+    same = past.evidence_hash is None or past.evidence_hash == evidence_hash(evidence)
+    if past.outcome in ("human", "appeal_upheld"):
+        if not same:
+            return replace(evidence, verdict_on_older_evidence=True)
+        if past.outcome == "appeal_upheld":
+            return replace(evidence, appeal_upheld=True)
+        return replace(evidence, verdict="human")
+    return replace(evidence, verdict=past.outcome) if same else evidence
+
+
+def _detector_counts(
+    table: SignalTable, account: NDArray[np.int64], policy: Policy
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+    """Texts with a detector's score, texts with a high one, and whether AI assistance is declared, by account."""
+    a = table.n_accounts
+    column = table.events.column("ai_score").combine_chunks()
+    given = np.asarray(column.is_valid())
+    score = np.asarray(column.fill_null(0.0))
+    n = np.bincount(account[given], minlength=a)
+    high = np.bincount(account[given & (score >= policy.warn.ai_text_score)], minlength=a)
+    declares = np.asarray(table.events.column("ai_declared").combine_chunks().fill_null(False))
+    declared = np.bincount(account[declares], minlength=a) > 0
+    return n.astype(np.int64), high.astype(np.int64), declared
+
+
+def _with_breaker(
+    decided: dict[int, tuple[AccountEvidence, Decision]], policy: Policy, n_scored: int
+) -> tuple[dict[int, tuple[AccountEvidence, Decision]], bool]:
+    """All terminations at review where there are too many of them."""
+    rule = policy.execution
+    n = sum(d.tier == TERMINATE for _, d in decided.values())
+    if n <= max(rule.breaker_share * n_scored, rule.breaker_min):
+        return decided, False
+    return {
+        row: (e, replace(d, tier=REVIEW, rules=(*d.rules, "circuit_breaker")) if d.tier == TERMINATE else d)
+        for row, (e, d) in decided.items()
+    }, True
+
+
+def _named_signals(table: SignalTable, scores: Scores) -> NDArray[np.bool_]:
+    """Which signals stand out for which account, shape (n_accounts, n_head_signals)."""
+    return (scores.rank_score >= NAMED_SCORE) & table.sufficient[:, None]
+
+
+def _reasons_of(
+    row: int,
+    table: SignalTable,
+    names: NDArray[np.bool_],
+    scored: AccountEvidence | None,
+    made: Decision | None,
+) -> list[str]:
+    if made is None:
+        return [] if table.sufficient[row] else ["insufficient_evidence"]
+    codes = reason_codes(made.rules)
+    if not table.sufficient[row]:
+        codes.append("insufficient_evidence")
+    if scored is not None and scored.cluster is not None:
+        if scored.cluster.counts and not scored.cluster.explained:
+            codes.append("farm_core")
+        if scored.cluster.in_core and scored.cluster.shadowed:
+            codes.append("shadowed")
+    if made.tier != NONE:
+        codes += [s for s, named in zip(head_signals(with_text=True), names[row], strict=True) if named]
+    return list(dict.fromkeys(codes))
+
+
+def _account_table(
+    table: SignalTable,
+    standing: ClusterStanding,
+    scores: Scores,
+    decided: Mapping[int, tuple[AccountEvidence, Decision]],
+    names: NDArray[np.bool_],
+    cluster_ids: list[str],
+    ids: list[str],
+) -> tuple[pa.Table, tuple[str, ...]]:
+    coverage = table.coverage
+    counted = coverage.n_acts >= COVERAGE_SHOWN
+    bound = np.where(counted, coverage.lower_bound, 0.0)
+    columns: dict[str, list[Any]] = {
+        name: [] for name in ("tier", "coverage", "active", "automated", "families", "reasons")
+    }
+    hashes = []
+    for row in range(table.n_accounts):
+        found = decided.get(row)
+        evidence, made = found if found is not None else (None, None)
+        columns["tier"].append(made.tier if made is not None else NONE)
+        active = np.flatnonzero(coverage.n_acts[row])
+        columns["coverage"].append(
+            _json({SURFACES[s]: round(float(bound[row, s]), 4) for s in active if counted[row, s]})
+        )
+        columns["active"].append(_json([SURFACES[s] for s in active]))
+        columns["automated"].append(_json([SURFACES[s] for s in active if bound[row, s] >= _AUTOMATED_BOUND]))
+        families = sorted(f for f, has in scores.families.items() if has[row])
+        if evidence is not None and evidence.cluster is not None:
+            families += ["network"] * (evidence.cluster.counts and not evidence.cluster.explained)
+        columns["families"].append(_json(sorted(families)))
+        columns["reasons"].append(_json(_reasons_of(row, table, names, evidence, made)))
+        hashes.append(evidence_hash(evidence) if evidence is not None else "")
+    in_cluster = standing.cluster_row >= 0
+    result = pa.table(
+        {
+            "account_id": table.account_ids,
+            "tier": columns["tier"],
+            "p_automation": pa.array(scores.p_automation, from_pandas=True),
+            "p_farm": scores.p_farm,
+            "coverage": columns["coverage"],
+            "surfaces_active": columns["active"],
+            "surfaces_automated": columns["automated"],
+            "cluster_id": pa.array(
+                [cluster_ids[r] if r >= 0 else None for r in standing.cluster_row.tolist()], pa.string()
+            ),
+            "in_core": standing.in_core & in_cluster,
+            "evidence_families": columns["families"],
+            "reasons": columns["reasons"],
+            "n_events": table.n_events,
+            "insufficient_evidence": ~table.sufficient,
+        }
+    )
+    return result.cast(ACCOUNT_SCHEMA), tuple(hashes)
+
+
+def _evidence_table(
+    table: SignalTable,
+    decided: Mapping[int, tuple[AccountEvidence, Decision]],
+    names: NDArray[np.bool_],
+    cluster_ids: list[str],
+    standing: ClusterStanding,
+    ids: list[str],
+) -> pa.Table:
+    """Example events of every named signal of accounts above ``none``."""
+    account, reason, event, cluster = list[str](), list[str](), list[int](), list[str | None]()
+    signal_ids = (*head_signals(with_text=True), "farm_core")
+    for row, (evidence, made) in decided.items():
+        if made.tier == NONE:
+            continue
+        named = [s for s, has in zip(signal_ids, names[row], strict=False) if has]
+        if evidence.cluster is not None and evidence.cluster.counts:
+            named.append("farm_core")
+        for signal_id in named:
+            if signal_id not in table.signals:
+                continue
+            for example in table.signals[signal_id].example_rows[row].tolist():
+                if example >= 0:
+                    account.append(ids[row])
+                    reason.append(signal_id)
+                    event.append(example)
+                    own = signal_id == "farm_core" and standing.cluster_row[row] >= 0
+                    cluster.append(cluster_ids[standing.cluster_row[row]] if own else None)
+    place = pa.array(event, pa.int64())
+    n = len(event)
+    return pa.table(
+        {
+            "cluster_id": pa.array(cluster, pa.string()),
+            "account_id": pa.array(account, pa.string()),
+            "event_id": table.events.column("event_id").take(place),
+            "object_id": table.events.column("object_id").take(place),
+            "layer": pa.nulls(n, pa.string()),
+            "at": table.events.column("timestamp_us").take(place).cast(pa.timestamp("us", "UTC")),
+            "lag_s": pa.nulls(n, pa.float64()),
+            "reason": pa.array(reason, pa.string()),
+        },
+        schema=EVIDENCE_SCHEMA,
+    )
+
+
+def _explanation_table(
+    table: SignalTable,
+    scores: Scores,
+    model: Model,
+    decided: Mapping[int, tuple[AccountEvidence, Decision]],
+    names: NDArray[np.bool_],
+    ids: list[str],
+) -> pa.Table:
+    """Signals behind every decided account, and the rules, guards and conditions of its decision."""
+    from graphscan.verdicts.explanation import explanation_rows
+
+    rows: list[dict[str, Any]] = []
+    for row, (evidence, made) in decided.items():
+        rows += explanation_rows(row, ids[row], table, scores, model, evidence, made, names[row])
+    return pa.Table.from_pylist(rows, schema=EXPLANATION_SCHEMA)
+
+
+def _cluster_ids(clusters: ClusterFrames | None) -> list[str]:
+    if clusters is None or clusters.clusters is None:
+        return []
+    return [str(i) for i in clusters.clusters["cluster_id"].to_pylist()]
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
