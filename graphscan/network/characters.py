@@ -122,6 +122,8 @@ def _script_table() -> NDArray[np.uint8]:
 
 def classes(codes: NDArray[np.uint32]) -> NDArray[np.uint8]:
     """The class bits (`WORD`, `UNSPACED`, ...) of each code point; shape as ``codes``."""
+    if len(codes) == 0 or codes.max() < _TABLE_SIZE:
+        return _class_table()[codes]
     found = _class_table()[np.minimum(codes, _TABLE_SIZE - 1)]
     beyond = codes >= _TABLE_SIZE
     if beyond.any():
@@ -134,6 +136,8 @@ def classes(codes: NDArray[np.uint32]) -> NDArray[np.uint8]:
 
 def case_folded(codes: NDArray[np.uint32]) -> NDArray[np.uint32]:
     """Each code point in simple case folding; shape as ``codes``."""
+    if len(codes) == 0 or codes.max() < _TABLE_SIZE:
+        return _fold_table()[codes]
     return np.where(codes < _TABLE_SIZE, _fold_table()[np.minimum(codes, _TABLE_SIZE - 1)], codes)
 
 
@@ -211,7 +215,9 @@ def legible(texts: Characters, *, composed: bool, max_marks: int = 2) -> Charact
     not compose go altogether: what no precomposed letter has is, nearly always, ornament.
     """
     kind = classes(texts.codes)
-    texts = Characters(np.where(kind & SPACE, np.uint32(0x20), case_folded(texts.codes)), texts.offsets)
+    folded = case_folded(texts.codes)
+    folded[(kind & SPACE) > 0] = 0x20
+    texts = Characters(folded, texts.offsets)
     visible = (kind & INVISIBLE) == 0
     texts, kind = texts.kept(visible), kind[visible]
     is_mark = (kind & MARK) > 0

@@ -345,17 +345,19 @@ def near_duplicate_groups(
     if not 0 < threshold <= 1:
         raise ValueError(f"threshold must be in (0, 1], got {threshold}")
     plain, skeleton = _by_block(texts, "plain", "skeleton")
-    plain = pc.if_else(pa.array(substantial(plain, min_words=min_words, min_dense=min_dense)), plain, None)
     encoded = plain.dictionary_encode()
     row_text = np.asarray(encoded.indices.fill_null(-1), dtype=np.int64)
-    n_distinct = len(encoded.dictionary)
+    enough = substantial(encoded.dictionary, min_words=min_words, min_dense=min_dense)
+    row_text[row_text >= 0] = np.where(enough, np.cumsum(enough) - 1, -1)[row_text[row_text >= 0]]
+    distinct = encoded.dictionary.filter(pa.array(enough))
+    n_distinct = len(distinct)
     groups = np.full(len(row_text), -1, dtype=np.int64)
     if n_distinct == 0:
         return groups
-    order = np.asarray(pc.sort_indices(encoded.dictionary), dtype=np.int64)
+    order = np.asarray(pc.sort_indices(distinct), dtype=np.int64)
     rank = np.empty(n_distinct, dtype=np.int64)
     rank[order] = np.arange(n_distinct)
-    distinct = encoded.dictionary.take(pa.array(order))
+    distinct = distinct.take(pa.array(order))
     row_text[row_text >= 0] = rank[row_text[row_text >= 0]]
     example = np.empty(n_distinct, dtype=np.int64)
     example[row_text[row_text >= 0]] = np.flatnonzero(row_text >= 0)
