@@ -9,17 +9,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from graphscan.graphdb.schema import (
+    AFTER,
+    CONTINUES,
+    COORDINATED_WITH,
     DERIVED_TYPES,
     EVENT_PROPERTIES,
     EVENT_TYPES,
+    FOUND,
+    IN_CLUSTER,
     LOAD_BATCH,
     NODE_LABELS,
     OWNER,
     REPLY_TO,
     SWEEP_PROPERTIES,
+    TIER_LABELS,
     EventType,
     NodeLabel,
 )
+
+_ALL_TIERS = ":".join(TIER_LABELS.values())
 
 # ------------------------------------------------------------------------------------------------- schema
 
@@ -189,6 +197,126 @@ def events_between(event: EventType) -> str:
     )
 
 
+# ----------------------------------------------------------------------------------------- what sweeps write
+
+
+def begin_sweep() -> str:
+    """Open the sweep; its place in the line of sweeps is settled the first time."""
+    return (
+        "OPTIONAL MATCH (other:Sweep) WITH coalesce(max(other.sequence), 0) AS last "
+        "MERGE (s:Sweep {run_id: $run_id}) "
+        f"ON CREATE SET s.sequence = last + 1, s.{OWNER} = $run_id, s.complete = false "
+        "WITH s, coalesce(s.complete, false) AS complete, s.content_sha256 AS content "
+        "SET s += $properties RETURN s.sequence AS sequence, complete, content"
+    )
+
+
+def finish_sweep() -> str:
+    """Mark the sweep as wholly written and join it to the one before."""
+    return (
+        "MATCH (s:Sweep {run_id: $run_id}) SET s.complete = true, s.content_sha256 = $content "
+        "WITH s CALL (s) { MATCH (p:Sweep) WHERE p.sequence < s.sequence AND p.complete "
+        f"RETURN p ORDER BY p.sequence DESC LIMIT 1 }} MERGE (s)-[r:{AFTER.name}]->(p) "
+        f"ON CREATE SET r.{OWNER} = $run_id"
+    )
+
+
+def reopen_sweep() -> str:
+    """Mark a sweep as not wholly written."""
+    return "MATCH (s:Sweep {run_id: $run_id}) SET s.complete = false, s.content_sha256 = null"
+
+
+def claim_run_batch() -> str:
+    """Enter a batch of a sweep's rows in the ledger; ``fresh`` tells whether it was not there before."""
+    return (
+        f"MERGE (b:{LOAD_BATCH.name} {{batch_id: $batch_id}}) "
+        f"ON CREATE SET b.{OWNER} = $run_id, b.run_id = $run_id, b.n_rows = $n_rows, b.caption = $caption, "
+        "b.fresh = true WITH b, coalesce(b.fresh, false) AS fresh REMOVE b.fresh RETURN fresh"
+    )
+
+
+def write_tiers(tier: str) -> str:
+    """Put ``$rows`` ({account_id, properties}) on our accounts, unless newer results are there."""
+    label = TIER_LABELS.get(tier)
+    return (
+        "UNWIND $rows AS row MATCH (a:Account {account_id: row.account_id}) "
+        f"WHERE a.{OWNER} IS NOT NULL AND coalesce(a.tier_sequence, 0) <= $sequence "
+        f"SET a += row.properties, a.tier_run_id = $run_id, a.tier_sequence = $sequence "
+        f"REMOVE a:{_ALL_TIERS}" + (f" SET a:{label}" if label else "")
+    )
+
+
+def write_clusters() -> str:
+    """Make the clusters of ``$rows`` ({cluster_id, properties}) and what joins them to the sweeps."""
+    return (
+        "MATCH (s:Sweep {run_id: $run_id}) UNWIND $rows AS row "
+        "MERGE (c:Cluster {run_id: $run_id, cluster_id: row.cluster_id}) "
+        f"SET c += row.properties, c.{OWNER} = $run_id "
+        f"MERGE (s)-[f:{FOUND.name}]->(c) ON CREATE SET f.{OWNER} = $run_id "
+        "WITH s, c CALL (s, c) { MATCH (p:Cluster {cluster_id: c.cluster_id})<-[:FOUND]-(before:Sweep) "
+        "WHERE before.complete AND before.sequence < s.sequence "
+        "RETURN p ORDER BY before.sequence DESC LIMIT 1 } "
+        f"MERGE (c)-[r:{CONTINUES.name}]->(p) ON CREATE SET r.{OWNER} = $run_id"
+    )
+
+
+def write_members() -> str:
+    """Join accounts to clusters: ``$rows`` of {account_id, cluster_id, properties}."""
+    return (
+        "UNWIND $rows AS row MATCH (a:Account {account_id: row.account_id}) "
+        "MATCH (c:Cluster {run_id: $run_id, cluster_id: row.cluster_id}) "
+        f"CREATE (a)-[r:{IN_CLUSTER.name}]->(c) "
+        f"SET r = row.properties, r.run_id = $run_id, r.{OWNER} = $run_id"
+    )
+
+
+def write_edges() -> str:
+    """Join accounts that acted together: ``$rows`` of {account_a, account_b, properties}."""
+    return (
+        "UNWIND $rows AS row MATCH (a:Account {account_id: row.account_a}) "
+        "MATCH (b:Account {account_id: row.account_b}) "
+        f"CREATE (a)-[r:{COORDINATED_WITH.name}]->(b) "
+        f"SET r = row.properties, r.run_id = $run_id, r.{OWNER} = $run_id"
+    )
+
+
+def stale_runs() -> str:
+    """Runs whose coordination edges are out of date: all but the newest whole ``$keep`` ones."""
+    return "MATCH (s:Sweep) WHERE s.complete WITH s ORDER BY s.sequence DESC SKIP $keep RETURN s.run_id AS run_id"
+
+
+def delete_run_relationships(name: str) -> str:
+    """Delete some relationships of one type that the sweep ``$run_id`` wrote."""
+    return (
+        f"MATCH ()-[r:{name}]->() WHERE r.run_id = $run_id AND r.{OWNER} IS NOT NULL "
+        "WITH r LIMIT $limit DELETE r RETURN count(r) AS deleted"
+    )
+
+
+def delete_run_batches() -> str:
+    """Strike the batches of the sweep ``$run_id`` from the ledger."""
+    return f"MATCH (b:{LOAD_BATCH.name} {{run_id: $run_id}}) DELETE b"
+
+
+def delete_run_clusters() -> str:
+    """Delete the clusters of the sweep ``$run_id`` and our relationships on them."""
+    return (
+        f"MATCH (c:Cluster {{run_id: $run_id}}) WHERE c.{OWNER} IS NOT NULL "
+        f"OPTIONAL MATCH (c)-[r]-() WHERE r.{OWNER} IS NOT NULL DELETE r "
+        "WITH DISTINCT c WHERE NOT (c)--() DELETE c"
+    )
+
+
+def verdicts() -> str:
+    """Every verdict with the account that it is about."""
+    return (
+        "MATCH (v:Verdict)-[:ABOUT]->(a:Account) "
+        "RETURN v.verdict_id AS verdict_id, a.account_id AS account_id, v.verdict AS verdict, v.by AS by, "
+        "v.why AS why, v.at.epochSeconds * 1000000 + v.at.microsecond AS at_us, v.run_id AS run_id "
+        "ORDER BY at_us, verdict_id"
+    )
+
+
 # ------------------------------------------------------------------------------------------ status and reset
 
 
@@ -238,10 +366,10 @@ def delete_own_nodes(label: NodeLabel) -> str:
     )
 
 
-def strip_own_nodes(label: NodeLabel) -> str:
-    """Take what sweeps wrote off the nodes of a label that stay."""
-    listed = ", ".join(f"n.{name}" for name in SWEEP_PROPERTIES)
-    return f"MATCH (n:{label.name}) WHERE n.{OWNER} IS NOT NULL REMOVE {listed}"
+def strip_accounts() -> str:
+    """Take what sweeps wrote off the accounts that stay."""
+    listed = ", ".join(f"a.{name}" for name in SWEEP_PROPERTIES)
+    return f"MATCH (a:Account) WHERE a.{OWNER} IS NOT NULL REMOVE {listed}, a:{_ALL_TIERS}"
 
 
 def newest_sweep() -> str:

@@ -47,7 +47,9 @@ CLUSTER: Final = NodeLabel(
 )
 SWEEP: Final = NodeLabel("Sweep", ("run_id",), (), "one sweep")
 VERDICT: Final = NodeLabel("Verdict", ("verdict_id",), (), "what a person decided about an account, and why")
-LOAD_BATCH: Final = NodeLabel("LoadBatch", ("batch_id",), (), "a batch of events that is wholly in the graph")
+LOAD_BATCH: Final = NodeLabel(
+    "LoadBatch", ("batch_id",), ("run_id",), "a batch of rows that is wholly in the graph"
+)
 
 NODE_LABELS: Final = (ACCOUNT, CONTENT, CHAT, CLUSTER, SWEEP, VERDICT, LOAD_BATCH)
 
@@ -135,10 +137,15 @@ COORDINATED_WITH: Final = DerivedType(
 IN_CLUSTER: Final = DerivedType("IN_CLUSTER", ACCOUNT, CLUSTER, ("run_id",), "membership; core or not")
 FOUND: Final = DerivedType("FOUND", SWEEP, CLUSTER, (), "the sweep that found the cluster")
 CONTINUES: Final = DerivedType("CONTINUES", CLUSTER, CLUSTER, (), "the same cluster in the sweep before")
-FOLLOWS: Final = DerivedType("AFTER", SWEEP, SWEEP, (), "the sweep before this one")
+AFTER: Final = DerivedType("AFTER", SWEEP, SWEEP, (), "the sweep before this one")
 ABOUT: Final = DerivedType("ABOUT", VERDICT, ACCOUNT, (), "whom the verdict is about")
 
-DERIVED_TYPES: Final = (REPLY_TO, COORDINATED_WITH, IN_CLUSTER, FOUND, CONTINUES, FOLLOWS, ABOUT)
+DERIVED_TYPES: Final = (REPLY_TO, COORDINATED_WITH, IN_CLUSTER, FOUND, CONTINUES, AFTER, ABOUT)
+
+# Neo4j Browser colours by label, so each tier above `none` is a label of the account too.
+TIER_LABELS: Final = MappingProxyType(
+    {"warn": "TierWarn", "limit": "TierLimit", "review": "TierReview", "terminate": "TierTerminate"}
+)
 
 VERDICTS: Final = ("human", "automated", "unsure")
 
@@ -146,6 +153,7 @@ VERDICTS: Final = ("human", "automated", "unsure")
 SWEEP_PROPERTIES: Final = (
     "tier",
     "tier_run_id",
+    "tier_sequence",
     "p_automation",
     "p_farm",
     "coverage",

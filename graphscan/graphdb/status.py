@@ -10,7 +10,6 @@ from graphscan.graphdb import cypher
 from graphscan.graphdb.client import Connection, ServerVersion
 from graphscan.graphdb.schema import (
     ABOUT,
-    ACCOUNT,
     DERIVED_TYPES,
     EVENT_TYPES,
     NODE_LABELS,
@@ -128,7 +127,7 @@ def reset_graph(
     for label in NODE_LABELS:
         if label is not VERDICT or verdicts:
             n_nodes += _drain(connection, cypher.delete_own_nodes(label), label.name, on_progress)
-    connection.write(lambda t: t.run(cypher.strip_own_nodes(ACCOUNT)))
+    connection.write(lambda t: t.run(cypher.strip_accounts()))
     for kind, name, _ in cypher.schema_objects():
         connection.schema(cypher.drop_schema(kind, name))
     kept = {label: _count(connection, cypher.count_own_nodes(label)).own for label in NODE_LABELS}
