@@ -8,6 +8,7 @@ large the graph is. Modularity has a resolution limit and glues small farms to t
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,43 +43,53 @@ class Candidate:
 
 
 def dense_groups(
-    graph: AccountGraph, resolution: float, *, seed: int, min_size: int = 5, objective: str = "CPM"
+    graph: AccountGraph,
+    resolutions: Sequence[float],
+    *,
+    seed: int,
+    min_size: int = 5,
+    objective: str = "CPM",
+    prune: bool = True,
 ) -> list[IntArray]:
-    """Communities of at least ``min_size`` accounts, loosely attached members pruned.
+    """Communities of at least ``min_size`` accounts, at each of the resolutions.
 
     Parameters
     ----------
     graph
         Weighted edges.
-    resolution
-        Of the objective. For CPM it is a weight: a node joins only where its mean weight to the members is
-        above it.
+    resolutions
+        Of the objective. For CPM a resolution is a weight: a node joins only where its mean weight to the
+        members is above it.
     seed
         Of the random order in which Leiden visits nodes.
     objective
         ``CPM`` or ``modularity``.
+    prune
+        Leave out members with less than half the median internal strength.
 
     Returns
     -------
     list of arrays
-        Sorted account codes of each group, the groups sorted by their first member.
+        Sorted account codes of each group; resolution by resolution, the groups sorted by their members.
     """
     import igraph
 
     if objective == "CPM":
-        graph = _strong_part(graph, resolution * (min_size - 1))
+        graph = _strong_part(graph, min(resolutions) * (min_size - 1))
     if not len(graph):
         return []
     nodes, code = np.unique(np.concatenate((graph.a, graph.b)), return_inverse=True)
     a, b = code[: len(graph)], code[len(graph) :]
     whole = igraph.Graph(n=len(nodes), edges=np.column_stack((a, b)))
-    igraph.set_random_number_generator(random.Random(seed))
-    partition = whole.community_leiden(
-        objective_function=objective, weights=graph.weight, resolution=resolution, n_iterations=3
-    )
-    member_of = np.asarray(partition.membership)
-    groups = _pruned(a, b, graph.weight, member_of, min_size)
-    return sorted((nodes[g] for g in groups), key=lambda g: tuple(g[:2]))
+    result = []
+    for resolution in resolutions:
+        igraph.set_random_number_generator(random.Random(seed))
+        partition = whole.community_leiden(
+            objective_function=objective, weights=graph.weight, resolution=resolution, n_iterations=2
+        )
+        groups = _communities(a, b, graph.weight, np.asarray(partition.membership), min_size, prune)
+        result.extend(sorted((nodes[g] for g in groups), key=lambda g: tuple(g.tolist())))
+    return result
 
 
 def _strong_part(graph: AccountGraph, min_strength: float) -> AccountGraph:
@@ -93,10 +104,15 @@ def _strong_part(graph: AccountGraph, min_strength: float) -> AccountGraph:
     return graph
 
 
-def _pruned(
-    a: IntArray, b: IntArray, weight: NDArray[np.float64], member_of: IntArray, min_size: int
+def _communities(
+    a: IntArray,
+    b: IntArray,
+    weight: NDArray[np.float64],
+    member_of: IntArray,
+    min_size: int,
+    prune: bool,
 ) -> list[IntArray]:
-    """Members with at least half the median internal strength of their community."""
+    """Communities of the least size; pruned, members have half the median internal strength or more."""
     inside = member_of[a] == member_of[b]
     n = len(member_of)
     strength = np.bincount(a[inside], weight[inside], n) + np.bincount(b[inside], weight[inside], n)
@@ -107,7 +123,7 @@ def _pruned(
         if len(group) < min_size:
             continue
         s = strength[group]
-        kept = group[s >= 0.5 * np.median(s)]
+        kept = group[s >= 0.5 * np.median(s)] if prune else group
         if len(kept) >= min_size:
             groups.append(np.sort(kept))
     return groups
@@ -125,13 +141,9 @@ def distinct_candidates(candidates: list[Candidate], *, max_jaccard: float = 0.8
     for candidate in ranked:
         members = set(candidate.members.tolist())
         rivals = {
-            k
-            for account in members
-            for k in by_member.get((candidate.source, candidate.fold, account), ())
+            k for account in members for k in by_member.get((candidate.source, candidate.fold, account), ())
         }
-        if any(
-            len(members & sets[k]) > max_jaccard * len(members | sets[k]) for k in sorted(rivals)
-        ):
+        if any(len(members & sets[k]) > max_jaccard * len(members | sets[k]) for k in sorted(rivals)):
             continue
         for account in members:
             by_member.setdefault((candidate.source, candidate.fold, account), []).append(len(kept))

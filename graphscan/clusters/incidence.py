@@ -8,6 +8,7 @@ whose objects have no birth has no valid null.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -73,10 +74,25 @@ class Incidence:
             self.opener,
         )
 
-    @property
+    @cached_property
     def accounts_on_object(self) -> IntArray:
         """Number of accounts on each object, shape ``(n_objects,)``."""
         return np.bincount(self.obj, minlength=self.n_objects)
+
+    @cached_property
+    def _by_account(self) -> tuple[IntArray, IntArray]:
+        order = np.argsort(self.account, kind="stable")
+        bounds = np.searchsorted(self.account[order], np.arange(self.n_accounts + 1))
+        return order, bounds
+
+    def rows_of(self, accounts: IntArray) -> IntArray:
+        """Row numbers of the given accounts, ascending."""
+        order, bounds = self._by_account
+        start, end = bounds[accounts], bounds[accounts + 1]
+        n = end - start
+        within = np.arange(int(n.sum())) - np.repeat(np.cumsum(n) - n, n)
+        result: IntArray = np.sort(order[np.repeat(start, n) + within])
+        return result
 
 
 def layer_incidence(
