@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -142,3 +143,106 @@ def reset(out: Output, /, yes: bool, verdicts: bool) -> None:
         f"{report.kept_verdicts:,} verdicts kept"
     )
     out.result(asdict(report))
+
+
+@command.command()
+@click.option(
+    "--state",
+    metavar="DIR",
+    help="The state folder of your sweeps: verdicts are kept there, and the next sweep honours them.",
+)
+@output_options
+def sync(out: Output, /, state: str | None) -> None:
+    """Bring home what people decided in Neo4j Browser.
+
+    Every verdict says human, automated or unsure, who decided, and why. Of several about one account the last
+    counts; none is ever overwritten. Without --state the verdicts are only shown.
+    """
+    from graphscan.graphdb.client import connect
+    from graphscan.graphdb.verdicts import newest_verdicts, store_verdicts, sync_verdicts
+
+    with connect() as connection:
+        found = sync_verdicts(connection)
+    for problem in found.unusable:
+        out.warning(f"left out: {problem}")
+    n_new = store_verdicts(found.verdicts, state) if state is not None else 0
+    newest = newest_verdicts(found.verdicts)
+    lines = [
+        safe(f"{row['account_id']}  {row['verdict']}  by {row['by']}: {row['why']}")
+        for row in newest.values()
+    ]
+    out.note(
+        f"{found.verdicts.num_rows:,} verdicts about {len(newest):,} accounts"
+        + (f"; {n_new:,} are new in {state}" if state is not None else "; name a --state to keep them")
+    )
+    document = {
+        "verdicts": found.verdicts.to_pylist(),
+        "new": n_new,
+        "unusable": found.unusable,
+        "state": state,
+    }
+    out.result(document, *lines)
+
+
+@command.command()
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=7490,
+    metavar="N",
+    help="Port to serve on; 0: any free one.",
+)
+@click.option("--cluster", "cluster_id", metavar="ID", help="The cluster to look at; default: the strongest.")
+@click.option("--save", metavar="DIR", help="Write the files into this folder and do not serve.")
+@output_options
+def browser(out: Output, /, port: int, cluster_id: str | None, save: str | None) -> None:
+    """Serve guide, colours and saved queries to Neo4j Browser, and print the link.
+
+    Serves on loopback until it is interrupted. The bundled Browser plays the guide by the link; in the newer
+    one run `:play URL` with the second address that is printed.
+    """
+    from graphscan.graphdb.browser import (
+        KitServer,
+        browser_kit,
+        browser_url,
+        cluster_link,
+        example_values,
+        guide_link,
+    )
+    from graphscan.graphdb.client import connect
+
+    with connect() as connection:
+        values = example_values(connection, cluster_id)
+        address, where = connection.address, browser_url(connection)
+    if save is not None:
+        n_files = _save(save, browser_kit(f"http://127.0.0.1:{port}", values).files)
+        out.note(
+            f"{n_files} files written to {save}; drop favourites/*.cypher onto Neo4j Browser to keep them"
+        )
+        out.result({"folder": save, "files": n_files})
+        return
+    server = KitServer(lambda base: browser_kit(base, values), browser=where, port=port)
+    guide = guide_link(where, address, f"{server.url}/guide.html")
+    document = {
+        "guide": guide,
+        "guide_asciidoc": f"{server.url}/guide.adoc",
+        "style": f"{server.url}/style.grass",
+        "cluster": cluster_link(str(values["cluster_id"]), address, where),
+        "browser": where,
+    }
+    out.result(
+        document,
+        safe(f"open the guide:        {guide}"),
+        safe(f"newer Browser, run:    :play {document['guide_asciidoc']}"),
+        safe(f"open the cluster:      {document['cluster']}"),
+    )
+    out.note("serving on loopback; stop with Ctrl-C")
+    server.serve()
+
+
+def _save(folder: str, files: Mapping[str, str]) -> int:
+    for name, text in files.items():
+        path = Path(folder) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return len(files)

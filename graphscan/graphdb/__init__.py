@@ -9,26 +9,43 @@ if TYPE_CHECKING:
     from graphscan.graphdb.client import Connection, connect, server_address
     from graphscan.graphdb.loading import LoadReport, ensure_schema, load_events
     from graphscan.graphdb.reading import read_events
+    from graphscan.graphdb.runs import RunTables, RunWriteReport, write_run
+    from graphscan.graphdb.status import graph_status, reset_graph
+    from graphscan.graphdb.verdicts import Verdicts, sync_verdicts
 
 # Loaded when first used: the driver and Arrow would slow every other command.
 _HOMES = {
     "Connection": "client",
     "LoadReport": "loading",
+    "RunTables": "runs",
+    "RunWriteReport": "runs",
+    "Verdicts": "verdicts",
     "connect": "client",
     "ensure_schema": "loading",
+    "graph_status": "status",
     "load_events": "loading",
     "read_events": "reading",
+    "reset_graph": "status",
     "server_address": "client",
+    "sync_verdicts": "verdicts",
+    "write_run": "runs",
 }
 
 __all__ = [
     "Connection",
     "LoadReport",
+    "RunTables",
+    "RunWriteReport",
+    "Verdicts",
     "connect",
     "ensure_schema",
+    "graph_status",
     "load_events",
     "read_events",
+    "reset_graph",
     "server_address",
+    "sync_verdicts",
+    "write_run",
 ]
 
 

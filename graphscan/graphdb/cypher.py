@@ -282,7 +282,10 @@ def write_edges() -> str:
 
 def stale_runs() -> str:
     """Runs whose coordination edges are out of date: all but the newest whole ``$keep`` ones."""
-    return "MATCH (s:Sweep) WHERE s.complete WITH s ORDER BY s.sequence DESC SKIP $keep RETURN s.run_id AS run_id"
+    return (
+        "MATCH (s:Sweep) WHERE s.complete WITH s ORDER BY s.sequence DESC SKIP $keep "
+        "RETURN s.run_id AS run_id"
+    )
 
 
 def delete_run_relationships(name: str) -> str:
@@ -377,4 +380,48 @@ def newest_sweep() -> str:
     return (
         "MATCH (s:Sweep) WHERE s.complete RETURN s.run_id AS run_id, s.created_at AS created_at "
         "ORDER BY s.sequence DESC LIMIT 1"
+    )
+
+
+# ------------------------------------------------------------------------------------------- for the Browser
+
+
+def literal(text: str) -> str:
+    r"""A text as a Cypher literal, in ASCII; for links, where no parameters can be sent.
+
+    >>> print(literal("it's"))
+    'it\'s'
+    """
+    return "'" + "".join(map(_escaped, text)) + "'"
+
+
+def _escaped(char: str) -> str:
+    if char in "'\\":
+        return "\\" + char
+    if " " <= char <= "~":
+        return char
+    # The server turns these into characters before it reads the statement, so a quote or a backslash must
+    # never be written this way; nothing else can end a literal.
+    units = char.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
+
+
+def http_address() -> str:
+    """Where the server says that its HTTP port is."""
+    return "SHOW SETTINGS 'server.http.advertised_address' YIELD value RETURN value"
+
+
+def example_values() -> str:
+    """One row of parameter values: a cluster of the newest sweep, and an account and a content of it."""
+    return (
+        "MATCH (s:Sweep) WHERE s.complete WITH s ORDER BY s.sequence DESC LIMIT 1 "
+        "MATCH (s)-[:FOUND]->(c:Cluster) WHERE $cluster_id IS NULL OR c.cluster_id = $cluster_id "
+        "WITH s, c ORDER BY c.q_time, c.size DESC, c.cluster_id LIMIT 1 "
+        "OPTIONAL MATCH (a:Account)-[m:IN_CLUSTER]->(c) "
+        "WITH s, c, a, m ORDER BY m.core DESC, size(coalesce(m.evidence_event_ids, [])) DESC, a.account_id "
+        "WITH s, c, collect(a)[..2] AS accounts "
+        "WITH s, c, accounts[0] AS a, accounts[1] AS b "
+        "OPTIONAL MATCH (a)-[:REPOSTED|COMMENTED|LIKED|POSTED]->(o:Content)<-[:REPOSTED|COMMENTED|LIKED]-(b) "
+        "RETURN s.run_id AS run_id, c.cluster_id AS cluster_id, a.account_id AS account_id, "
+        "b.account_id AS other_account_id, min(o.content_id) AS content_id"
     )
