@@ -1,7 +1,7 @@
 """Where the settings come from: flag > environment > file > default, all problems reported at once.
 
 A value is looked for in this order, and the first that is found counts: a flag of the command line, an
-environment variable ``GRAPHSCAN_*`` (``__`` goes one level down: ``GRAPHSCAN_CLUSTERS__ALPHA_Q``), the file
+environment variable ``GRAPHSCAN_*`` (``__`` goes one level down: ``GRAPHSCAN_CLUSTERS__ALPHA``), the file
 ``graphscan.toml`` of the working directory, the user's ``graphscan/config.toml``, the default.
 """
 

@@ -121,15 +121,15 @@ class NetworkSettings(Section):
 class ClusterSettings(Section):
     """Discovery and test of clusters."""
 
-    alpha_q: Share = Field(
+    alpha: Share = Field(
         default=0.05,
         description="A cluster is found at most at this Benjamini-Hochberg q-value of its timing test.",
     )
-    effect_ratio_min: PositiveFloat = Field(
+    min_effect_ratio: PositiveFloat = Field(
         default=1.15,
         description="Effect floor: seen over expected synchrony, `(S + 1) / (mean + 1)`.",
     )
-    kappa_min: Share = Field(
+    min_kappa: Share = Field(
         default=0.20,
         description="Effect floor: share of the possible synchrony beyond chance that is realised.",
     )
@@ -143,27 +143,46 @@ class ClusterSettings(Section):
         min_length=1,
         description="Windows in which candidates are looked for, in seconds, ascending.",
     )
-    min_cluster_size: Annotated[int, Field(ge=2)] = Field(
+    min_size: Annotated[int, Field(ge=3)] = Field(
         default=5,
         description="Smallest number of accounts in a cluster.",
     )
-    gamma: PositiveFloat = Field(
-        default=0.15,
-        description="Leiden CPM resolution of timed discovery, times ln(active accounts).",
+    resolutions: tuple[PositiveFloat, ...] = Field(
+        default=(0.15, 0.3, 0.6, 1.2),
+        min_length=1,
+        description="Leiden CPM resolutions of discovery, times ln(active accounts). A coarse one finds loose "
+        "farms and glues tight ones to their surroundings, a fine one the other way round.",
     )
-    incidence_gammas: tuple[PositiveFloat, ...] = Field(
-        default=(0.4,),
-        description="Fixed Leiden CPM resolutions of discovery by shared objects alone.",
+    incidence_resolution: PositiveFloat = Field(
+        default=0.4,
+        description="One more, absolute, resolution of discovery by shared objects alone.",
     )
-    incidence_gammas_per_log: tuple[PositiveFloat, ...] = Field(
-        default=(0.15,),
-        description="Further resolutions of the same, times ln(active accounts).",
+    min_objects: Annotated[int, Field(ge=2)] = Field(
+        default=3, description="Shared objects without which a candidate is untestable."
+    )
+    min_log_arrangements: PositiveFloat = Field(
+        default=9.0,
+        description="Natural logarithm of the number of distinct arrangements of the delays without which a "
+        "candidate is untestable.",
+    )
+    max_pairs_per_object: PositiveInt = Field(
+        default=2_000_000,
+        description="Pairs of accounts that one object may give in discovery; what is beyond is capped, "
+        "counted and named in the manifest.",
+    )
+    max_accounts_incidence: PositiveInt = Field(
+        default=200,
+        description="Objects with more accounts say nothing about who belongs together, times ignored.",
+    )
+    max_acts: PositiveInt = Field(
+        default=5_000,
+        description="A candidate with more acts is tested on a sample of its objects.",
     )
     permutations: tuple[PositiveInt, ...] = Field(
-        default=(99, 499, 9_999),
-        min_length=3,
-        max_length=3,
-        description="Permutations of the delay null: screening, fitted tail, and confirmation.",
+        default=(19, 99, 499, 9_999),
+        min_length=4,
+        max_length=4,
+        description="Permutations of the delay null: first look, second look, fitted tail, and confirmation.",
     )
     session_gap_s: PositiveFloat = Field(
         default=1_200.0, description="Silence that ends a chat session, in seconds."
@@ -173,7 +192,7 @@ class ClusterSettings(Section):
         description="Also look for farms that share few objects (slower; tested against decoy worlds).",
     )
 
-    @field_validator("windows_s", "discovery_windows_s", "permutations")
+    @field_validator("windows_s", "discovery_windows_s", "resolutions", "permutations")
     @classmethod
     def _ascending(cls, value: tuple[float, ...]) -> tuple[float, ...]:
         if list(value) != sorted(set(value)):

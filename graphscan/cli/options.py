@@ -23,7 +23,7 @@ def settings_options(function: Callable[P, R]) -> Callable[P, R]:
         "assignments",
         multiple=True,
         metavar="KEY=VALUE",
-        help="Change a setting, such as clusters.alpha_q=0.01; repeatable.",
+        help="Change a setting, such as clusters.alpha=0.01; repeatable.",
     )
     @functools.wraps(function)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:

@@ -121,7 +121,7 @@ def settings_page() -> str:
         "A value is looked for in this order, and the first that is found counts:\n",
         "1. a flag of the command line: an option where the command has one, else `--set KEY=VALUE`;",
         "2. an environment variable: `GRAPHSCAN_` and the key in capitals, with `__` for each dot "
-        "(`GRAPHSCAN_CLUSTERS__ALPHA_Q=0.01`);",
+        "(`GRAPHSCAN_CLUSTERS__ALPHA=0.01`);",
         "3. `graphscan.toml` in the working directory;",
         "4. `graphscan/config.toml` in `$XDG_CONFIG_HOME` (else `~/.config`);",
         "5. the default below.\n",

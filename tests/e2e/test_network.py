@@ -199,7 +199,7 @@ def test_a_window_under_the_time_resolution_is_a_usage_error(run_here: RunCli, t
         (["-o", "edges.txt"], 2, ".parquet"),
         (["-o", "missing/edges.csv"], 73, "missing"),
         (["-o", "/proc/edges.csv"], 73, "/proc"),
-        (["--set", "clusters.kapa_min=1"], 2, "clusters.kappa_min"),
+        (["--set", "clusters.min_kapa=1"], 2, "clusters.min_kappa"),
     ],
 )
 def test_errors_have_their_code_and_name_the_place(

@@ -197,15 +197,15 @@ def test_a_second_signal_stops_at_once(number: int, code: int) -> None:
 
 
 def test_config_show_names_the_origin_of_each_value(run_cli: RunCli, tmp_path: Path) -> None:
-    (tmp_path / "graphscan.toml").write_text("[clusters]\nalpha_q = 0.01\n", encoding="utf-8")
+    (tmp_path / "graphscan.toml").write_text("[clusters]\nalpha = 0.01\n", encoding="utf-8")
     env = {"GRAPHSCAN_THREADS": "2"}
     shown = run_cli("config", "show", env=env).stdout.splitlines()
     by_key = {line.split()[0]: line for line in shown if line}
-    assert by_key["clusters.alpha_q"].endswith("0.01  [graphscan.toml:2]")
+    assert by_key["clusters.alpha"].endswith("0.01  [graphscan.toml:2]")
     assert by_key["threads"].endswith("2  [environment variable GRAPHSCAN_THREADS]")
     assert by_key["seed"].endswith("0  [default]")
     document = json.loads(run_cli("config", "show", "--json", env=env).stdout)
-    assert document["settings"]["clusters.alpha_q"] == {"value": 0.01, "origin": "graphscan.toml:2"}
+    assert document["settings"]["clusters.alpha"] == {"value": 0.01, "origin": "graphscan.toml:2"}
 
 
 def test_doctor_finds_this_machine_well(run_cli: RunCli) -> None:

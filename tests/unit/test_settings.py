@@ -75,20 +75,20 @@ def test_the_strongest_place_that_is_given_wins(
 def test_places_are_merged_value_by_value(tmp_path: Path) -> None:
     result = loaded(
         tmp_path,
-        user="[clusters]\nalpha_q = 0.01\ngamma = 0.3\n",
-        project="[clusters]\ngamma = 0.2\n",
-        env={"GRAPHSCAN_CLUSTERS__MIN_CLUSTER_SIZE": "7"},
+        user="[clusters]\nalpha = 0.01\nincidence_resolution = 0.3\n",
+        project="[clusters]\nincidence_resolution = 0.2\n",
+        env={"GRAPHSCAN_CLUSTERS__MIN_SIZE": "7"},
         flags={"clusters.weak": True},
     )
     clusters = result.settings.clusters
-    assert (clusters.alpha_q, clusters.gamma, clusters.min_cluster_size, clusters.weak) == (
+    assert (clusters.alpha, clusters.incidence_resolution, clusters.min_size, clusters.weak) == (
         0.01,
         0.2,
         7,
         True,
     )
-    assert origin(result, "clusters.gamma") == f"{tmp_path / 'graphscan.toml'}:2"
-    assert origin(result, "clusters.kappa_min") == "default"
+    assert origin(result, "clusters.incidence_resolution") == f"{tmp_path / 'graphscan.toml'}:2"
+    assert origin(result, "clusters.min_kappa") == "default"
 
 
 def test_a_flag_that_was_not_given_changes_nothing(tmp_path: Path) -> None:
@@ -153,18 +153,18 @@ def test_all_problems_of_all_places_at_once(tmp_path: Path) -> None:
     lines = problems(
         tmp_path,
         user='seed = "seven"\n',
-        project="[clusters]\nalpha_qq = 0.1\nkappa_min = 3.0\nwindows_s = [600, 60]\n",
-        env={"GRAPHSCAN_TREADS": "3", "GRAPHSCAN_CLUSTERS__GAMMA": "many"},
+        project="[clusters]\nalphaa = 0.1\nmin_kappa = 3.0\nwindows_s = [600, 60]\n",
+        env={"GRAPHSCAN_TREADS": "3", "GRAPHSCAN_CLUSTERS__INCIDENCE_RESOLUTION": "many"},
         assignments=("memory_limit=lots", "oops"),
     )
     assert len(lines) == 8
     expected = [
         ("config.toml:1", "key seed"),
-        ("graphscan.toml:2", "did you mean clusters.alpha_q?"),
-        ("graphscan.toml:3", "key clusters.kappa_min"),
+        ("graphscan.toml:2", "did you mean clusters.alpha?"),
+        ("graphscan.toml:3", "key clusters.min_kappa"),
         ("graphscan.toml:4", "ascending"),
         ("GRAPHSCAN_TREADS", "did you mean threads?"),
-        ("GRAPHSCAN_CLUSTERS__GAMMA", "'many'"),
+        ("GRAPHSCAN_CLUSTERS__INCIDENCE_RESOLUTION", "'many'"),
         ("--set memory_limit", "write it like 3GB"),
         ("--set oops", "KEY=VALUE"),
     ]
@@ -173,8 +173,8 @@ def test_all_problems_of_all_places_at_once(tmp_path: Path) -> None:
 
 
 def test_a_key_without_its_section_is_found(tmp_path: Path) -> None:
-    (line,) = problems(tmp_path, project="alpha_q = 0.1\n")
-    assert "did you mean clusters.alpha_q?" in line
+    (line,) = problems(tmp_path, project="alpha = 0.1\n")
+    assert "did you mean clusters.alpha?" in line
 
 
 def test_broken_toml_names_the_line(tmp_path: Path) -> None:
@@ -195,8 +195,8 @@ def test_a_section_in_place_of_a_value_and_a_value_in_place_of_a_section(tmp_pat
         "seed = 1.5",
         "seed = true",
         "threads = 0",
-        "[clusters]\nalpha_q = nan",
-        "[clusters]\nalpha_q = 1979-05-27",
+        "[clusters]\nalpha = nan",
+        "[clusters]\nalpha = 1979-05-27",
         "[clusters]\nweak = 1",
         "[clusters]\nwindows_s = []",
         "[clusters]\npermutations = [99, 99, 9999]",
@@ -287,9 +287,9 @@ def test_every_leaf_has_a_description() -> None:
 def test_the_hash_knows_what_changes_results_and_nothing_else(tmp_path: Path) -> None:
     base = Settings().sha256()
     assert loaded(tmp_path, flags={"threads": 2, "memory_limit": "1GB"}).settings.sha256() == base
-    for key, value in (("seed", 1), ("clusters.alpha_q", 0.01), ("layers.co_url.enabled", False)):
+    for key, value in (("seed", 1), ("clusters.alpha", 0.01), ("layers.co_url.enabled", False)):
         assert loaded(tmp_path, flags={key: value}).settings.sha256() != base
-    assert loaded(tmp_path, project="[clusters]\nalpha_q = 0.05\n").settings.sha256() == base
+    assert loaded(tmp_path, project="[clusters]\nalpha = 0.05\n").settings.sha256() == base
 
 
 def test_content_is_plain_json() -> None:
