@@ -150,8 +150,8 @@ class ClusterSettings(Section):
     resolutions: tuple[PositiveFloat, ...] = Field(
         default=(0.15, 0.3, 0.6, 1.2),
         min_length=1,
-        description="Leiden CPM resolutions of discovery, times ln(active accounts). A coarse one finds loose "
-        "farms and glues tight ones to their surroundings, a fine one the other way round.",
+        description="Leiden CPM resolutions of discovery, times ln(active accounts). A coarse one finds "
+        "loose farms and glues tight ones to their surroundings, a fine one the other way round.",
     )
     incidence_resolution: PositiveFloat = Field(
         default=0.4,

@@ -61,8 +61,10 @@ class StageProgress:
             return
         total = self._total or None
         if stage not in self._tasks:
-            for task in self._tasks.values():
-                self._bar.stop_task(task)
+            for task in self._bar.tasks:
+                # A stage that another one follows is over, whatever it last said.
+                self._bar.update(task.id, total=task.completed or 1, completed=task.completed or 1)
+                self._bar.stop_task(task.id)
             self._tasks[stage] = self._bar.add_task(safe(stage), total=total)
         self._bar.update(self._tasks[stage], completed=rows_done, total=total)
 
@@ -111,5 +113,5 @@ def _bar(now_s: Callable[[], float]) -> Progress:
         TimeRemainingColumn(),
         console=Console(file=sys.stderr, markup=False, highlight=False),
         get_time=now_s,
-        transient=False,
+        transient=True,
     )
