@@ -91,16 +91,14 @@ def chosen_units(
     GraphscanError
         Exit 3 if the background has too few units.
     """
-    eligible = np.arange(len(layer.birth_us))
+    eligible = layer.by_birth
     if layer.is_chat:
         length = layer.end_us - layer.birth_us
         company = layer.size >= 2
-        roomy = company & (length >= room_s * 1e6)
-        eligible = np.flatnonzero(roomy)
+        eligible = eligible[(company & (length >= room_s * 1e6))[eligible]]
         if len(eligible) < 2 * n_units:
-            eligible = np.argsort(-np.where(company, length, -1), kind="stable")[: 2 * n_units]
-    elif layer.birth_known.mean() > 0.2:
-        eligible = np.flatnonzero(layer.birth_known)
+            longest = np.argsort(-np.where(company, length, -1), kind="stable")[: 2 * n_units]
+            eligible = longest[np.argsort(layer.birth_us[longest], kind="stable")]
     if len(eligible) < n_units:
         raise GraphscanError(
             f"the background has {len(eligible)} objects for a campaign of {n_units}",
@@ -108,7 +106,6 @@ def chosen_units(
             "take a larger background or fewer objects",
             EXIT_INPUT,
         )
-    eligible = eligible[np.argsort(layer.birth_us[eligible], kind="stable")]
     births = layer.birth_us[eligible]
     needed = min(3 * n_units, len(eligible))
     begin = int(rng.integers(len(eligible) - needed + 1))
@@ -117,29 +114,6 @@ def chosen_units(
     # Busy objects draw operators more, but most objects are small: the square root of the size keeps both.
     weight = np.sqrt(layer.size[pool])
     return np.sort(rng.choice(pool, n_units, replace=False, p=weight / weight.sum()))
-
-
-def _hosts(layer: Layer, units: Int64, times_us: Int64) -> Int64:
-    """The last background row on each unit at or before each time, else the unit's first row."""
-    big = np.int64(1) << 62
-    offset = np.int64(layer.times_us.min())
-    span = np.int64(max(int(layer.times_us.max()) - int(offset), 1) + 1)
-    if len(layer.start) * int(span) < big:
-        keys = layer.unit * span + (layer.times_us - offset)
-        wanted = units * span + np.clip(times_us - offset, 0, span - 1)
-        place = np.searchsorted(keys, wanted, side="right") - 1
-    else:
-        place = np.array(
-            [
-                layer.start[u]
-                + np.searchsorted(layer.times_us[layer.start[u] : layer.start[u + 1]], t, side="right")
-                - 1
-                for u, t in zip(units.tolist(), times_us.tolist(), strict=True)
-            ],
-            dtype=np.int64,
-        )
-    hosts: Int64 = layer.rows[np.maximum(place, layer.start[units])]
-    return hosts
 
 
 def acts_on_units(
@@ -156,7 +130,7 @@ def acts_on_units(
     """Acts on units of a layer, in ``action``."""
     n = len(member)
     minus = np.full(n, -1, dtype=np.int64)
-    host = _hosts(layer, units, time_us)
+    host = layer.last_rows(units, time_us)
     return Acts(
         member=member,
         object_id=layer.names.take(pa.array(layer.object_code[units])),
@@ -199,14 +173,15 @@ def organic_acts(
     if most == 0:
         empty = np.zeros(0, dtype=np.int64)
         return acts_on_units(layer, action, empty, empty, empty, role=role)
-    is_free = np.ones(len(layer.birth_us), dtype=bool)
-    is_free[avoid] = False
-    inside = is_free & (layer.birth_us >= window_us[0]) & (layer.birth_us <= window_us[1])
-    if inside.sum() < 2 * most:
-        inside = is_free if is_free.any() else np.ones(len(is_free), dtype=bool)
-    rows = np.flatnonzero(inside[layer.unit])
-    drawn = rows[rng.integers(len(rows), size=(n_members, 2 * most + 4))]
+    rows, births = layer.rows_by_birth
+    begin, stop = np.searchsorted(births, window_us)
+    if len(np.unique(layer.unit[rows[begin : min(stop, begin + 50_000)]])) < 2 * most + len(avoid):
+        begin, stop = 0, len(rows)
+    drawn = rows[rng.integers(begin, stop, size=(n_members, 3 * most + 8))]
     units = layer.unit[drawn]
+    is_taken = np.zeros(len(layer.birth_us), dtype=bool)
+    is_taken[avoid] = True
+    units = np.where(is_taken[units], -1, units)
     keep = _first_of_each(units, n_per_member)
     member = np.broadcast_to(np.arange(n_members)[:, None], units.shape)[keep]
     units = units[keep]
@@ -215,40 +190,35 @@ def organic_acts(
 
 
 def _first_of_each(units: Int64, n_wanted: Int64) -> NDArray[np.bool_]:
-    """Mask of the first ``n_wanted`` distinct units of each row (fewer if a row has not so many)."""
+    """Mask of the first ``n_wanted`` distinct units of each row, fewer if it has not so many; -1 is none."""
     order = np.argsort(units, axis=1, kind="stable")
     sorted_units = np.take_along_axis(units, order, axis=1)
     repeated_sorted = np.zeros(units.shape, dtype=bool)
     repeated_sorted[:, 1:] = sorted_units[:, 1:] == sorted_units[:, :-1]
     repeated = np.zeros(units.shape, dtype=bool)
     np.put_along_axis(repeated, order, repeated_sorted, axis=1)
-    rank = np.cumsum(~repeated, axis=1)
-    return ~repeated & (rank <= n_wanted[:, None])
+    usable = ~repeated & (units >= 0)
+    return usable & (np.cumsum(usable, axis=1) <= n_wanted[:, None])
 
 
 def _borrowed_delays(layer: Layer, units: Int64, rng: np.random.Generator) -> Int64:
-    delay = layer.times_us - layer.birth_us[layer.unit]
-    later = np.flatnonzero(delay > 0)
+    lenders, delays, first = layer.delays_by_class
     if layer.is_chat:
-        length = np.maximum(layer.end_us - layer.birth_us, 1)
-        if not len(later):
+        if not len(lenders):
             return np.zeros(len(units), dtype=np.int64)
-        pick = later[rng.integers(len(later), size=len(units))]
-        borrowed: Int64 = (delay[pick] / length[layer.unit[pick]] * length[units]).astype(np.int64)
+        length = np.maximum(layer.end_us - layer.birth_us, 1)
+        pick = rng.integers(len(lenders), size=len(units))
+        borrowed: Int64 = (delays[pick] / length[lenders[pick]] * length[units]).astype(np.int64)
         return borrowed
-    if not len(later):
+    if not len(lenders):
         return (rng.lognormal(np.log(7_200e6), 1.4, len(units))).astype(np.int64)
-    classes = layer.size_class
-    row_class = classes[layer.unit[later]]
-    order = np.argsort(row_class, kind="stable")
-    first = np.searchsorted(row_class[order], np.arange(6))
-    wanted = classes[units]
+    wanted = layer.size_class[units]
     # A class without delays borrows from all rows.
     low, high = first[wanted], first[wanted + 1]
-    low, high = np.where(high > low, low, 0), np.where(high > low, high, len(later))
-    pick = later[order[low + (rng.random(len(units)) * (high - low)).astype(np.int64)]]
+    low, high = np.where(high > low, low, 0), np.where(high > low, high, len(lenders))
+    pick = low + (rng.random(len(units)) * (high - low)).astype(np.int64)
     noise = rng.lognormal(0.0, 0.3, len(units))
-    drawn: Int64 = np.maximum((delay[pick] * noise).astype(np.int64), 1_000_000)
+    drawn: Int64 = np.maximum((delays[pick] * noise).astype(np.int64), 1_000_000)
     return drawn
 
 

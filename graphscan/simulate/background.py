@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -67,10 +68,48 @@ class Layer:
     birth_known: NDArray[np.bool_]
     is_chat: bool
 
-    @property
+    @cached_property
     def size_class(self) -> Int64:
         """Size class of each unit, 0 to 4."""
         return np.searchsorted(SIZE_CLASSES, self.size, side="right")
+
+    @cached_property
+    def by_birth(self) -> Int64:
+        """Units in the order of their births; those of unknown birth left out if enough are known."""
+        order: Int64 = np.argsort(self.birth_us, kind="stable")
+        return order[self.birth_known[order]] if self.birth_known.mean() > 0.2 else order
+
+    @cached_property
+    def rows_by_birth(self) -> tuple[Int64, Int64]:
+        """Places of the layer's rows in the order of their units' births, and these births."""
+        born = self.birth_us[self.unit]
+        order: Int64 = np.argsort(born, kind="stable")
+        return order, born[order]
+
+    @cached_property
+    def delays_by_class(self) -> tuple[Int64, Int64, Int64]:
+        """Rows after their unit's birth, by size class: their units, delays, and where each class begins."""
+        delay = self.times_us - self.birth_us[self.unit]
+        later = np.flatnonzero(delay > 0)
+        classes = self.size_class[self.unit[later]]
+        later = later[np.argsort(classes, kind="stable")]
+        counts = np.bincount(classes, minlength=len(SIZE_CLASSES) + 1)
+        return self.unit[later], delay[later], np.concatenate([[0], np.cumsum(counts)])
+
+    def last_rows(self, units: Int64, times_us: Int64) -> Int64:
+        """The last background row on each unit at or before each time, else the unit's first row."""
+        keys, moments = self._row_keys
+        wanted = units * (len(moments) + 1) + np.searchsorted(moments, times_us, side="right")
+        place = np.searchsorted(keys, wanted, side="right") - 1
+        found: Int64 = self.rows[np.maximum(place, self.start[units])]
+        return found
+
+    @cached_property
+    def _row_keys(self) -> tuple[Int64, Int64]:
+        # Ranks of times instead of times: a unit and a rank fit one 64-bit key however long the span.
+        moments = np.sort(self.times_us)
+        rank = np.searchsorted(moments, self.times_us, side="right")
+        return self.unit * (len(moments) + 1) + rank, moments
 
 
 class Background:
@@ -145,6 +184,14 @@ class Background:
                 )
             self._layers[action] = self._built(rows, action in _CHAT_ACTIONS)
         return self._layers[action]
+
+    @cached_property
+    def author(self) -> Int64:
+        """Account that first posted each object, -1 where no post is among the events."""
+        posts = self.rows_of("post")[::-1]
+        out = np.full(len(self.object_ids), -1, dtype=np.int64)
+        out[self.object[posts]] = self.account[posts]
+        return out
 
     def account_layer(self) -> Layer:
         """Accounts as objects (for messages and follows): birth is an account's first event."""

@@ -11,7 +11,7 @@ from graphscan.simulate.drafts import ACCOUNT_KEY, CHAT_KEY, EVENT_KEY, NO_KEY, 
 from graphscan.simulate.population import ARCHETYPE, Population
 from graphscan.simulate.rhythm import DAY_US
 
-_SESSION_MESSAGES = 13.0
+_SESSION_MESSAGES = 8.0
 _MOST_SPEAKERS = 8
 
 
@@ -95,7 +95,7 @@ def group_talk(
         empty = np.zeros(0, dtype=np.int64)
         return draft(empty, "chat_message", empty)
     room = rng.choice(len(rooms), n_sessions, p=weight / weight.sum())
-    host = rooms.member[rooms.start[room] + (rng.random(n_sessions) ** 2 * size[room]).astype(np.int64)]
+    host = rooms.member[rooms.start[room] + (rng.random(n_sessions) ** 2.6 * size[room]).astype(np.int64)]
     stay = pop.last_day[host] - pop.first_day[host] + 1
     day = pop.first_day[host] + (rng.random(n_sessions) * stay).astype(np.int64)
     begin = pop.clocks.times_of_day(host, day, rng)
@@ -104,14 +104,14 @@ def group_talk(
     for column in range(1, _MOST_SPEAKERS):
         speakers[:, column] = _awake_member(pop, rooms, room, begin, host, rng)
     n_speakers = np.minimum(2 + rng.geometric(0.45, n_sessions) - 1, _MOST_SPEAKERS)
-    length = np.maximum(rng.lognormal(np.log(_SESSION_MESSAGES * 0.45), 1.3, n_sessions).astype(np.int64), 1)
+    length = np.maximum(rng.lognormal(np.log(_SESSION_MESSAGES * 0.4), 1.35, n_sessions).astype(np.int64), 1)
     session = np.repeat(np.arange(n_sessions), length)
     n = len(session)
     turn = np.minimum((rng.random(n) ** 1.3 * n_speakers[session]).astype(np.int64), n_speakers[session] - 1)
     account = speakers[session, turn]
     opens = np.ones(n, dtype=bool)
     opens[1:] = session[1:] != session[:-1]
-    gap = np.minimum(rng.lognormal(np.log(34.0), 1.35, n) + 2.5, 1_500.0)
+    gap = np.minimum(rng.lognormal(np.log(48.0), 1.35, n) + 2.5, 1_500.0)
     changed = np.zeros(n, dtype=bool)
     changed[1:] = (account[1:] != account[:-1]) & ~opens[1:]
     answers = changed & (rng.random(n) < 0.5) & (gap > 4.0)
@@ -146,7 +146,7 @@ def _awake_member(
     size = np.diff(rooms.start)[room]
     best, best_score = host, np.full(len(room), 0.12)
     for _ in range(3):
-        place = rooms.start[room] + (rng.random(len(room)) ** 1.6 * size).astype(np.int64)
+        place = rooms.start[room] + (rng.random(len(room)) ** 2.2 * size).astype(np.int64)
         member = rooms.member[place]
         there = (rooms.joined_us[place] < when) & (pop.last_day[member] * DAY_US + DAY_US > when)
         score = np.where(

@@ -118,7 +118,7 @@ class Feed:
         self, pop: Population, author: Int64, time_us: Int64, number: Int64, rng: np.random.Generator
     ) -> None:
         self._pop = pop
-        reach = (rng.pareto(1.15, len(author)) + 0.2) * pop.influence[author] ** 0.7
+        reach = (rng.pareto(1.05, len(author)) + 0.2) * pop.influence[author] ** 0.7
         count = 1 + np.minimum(reach, _MOST_EXPOSURES).astype(np.int64)
         post = np.repeat(np.arange(len(author)), count)
         # The life of a post is its own: most are over in hours, some come back for days.
@@ -129,7 +129,7 @@ class Feed:
         shown_us = time_us[post] + delay.astype(np.int64)
         everywhere = pop.n_communities
         feed = np.where(
-            (count[post] > 40) & (rng.random(len(post)) < 0.4), everywhere, pop.community[author[post]]
+            (count[post] > 40) & (rng.random(len(post)) < 0.6), everywhere, pop.community[author[post]]
         )
         order = np.lexsort((shown_us, feed))
         self._post, self._feed = post[order], feed[order]

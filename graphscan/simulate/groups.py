@@ -269,10 +269,7 @@ def _creator_units(
     layer = layer_of(background, spec.action)
     if layer.is_chat or spec.action in ACCOUNT_OBJECTS or not layer.birth_known.any():
         return None
-    posts = background.rows_of("post")
-    author = np.full(len(background.object_ids), -1, dtype=np.int64)
-    author[background.object[posts][::-1]] = background.account[posts][::-1]
-    of_unit = np.where(layer.birth_known, author[layer.object_code], -1)
+    of_unit = np.where(layer.birth_known, background.author[layer.object_code], -1)
     counts = np.bincount(of_unit[of_unit >= 0], minlength=len(background.account_ids))
     fit = np.flatnonzero(counts >= spec.n_objects)
     if not len(fit):

@@ -39,7 +39,7 @@ def lookalike_ids(sample: pa.Array, taken: pa.Array, n: int, rng: np.random.Gene
     suffix = 0
     while len(new) < n:
         wanted = n - len(new)
-        drawn = shapes.draw(wanted + wanted // 8 + 8, suffix, rng)
+        drawn = shapes.draw(wanted + wanted // 8 + (8 if wanted > 8 else 1), suffix, rng)
         free = _free(drawn, taken)
         before = len(new)
         for text, is_free in zip(drawn, free, strict=True):

@@ -45,6 +45,7 @@ TRUTH_SCHEMA: Final = pa.schema(
     [
         pa.field("account_id", pa.string(), nullable=False),
         pa.field("archetype", pa.string(), nullable=False),
+        pa.field("life", pa.string()),
         pa.field("campaign_id", pa.string()),
         pa.field("action", pa.string()),
         pa.field("n_accounts", pa.int64()),
@@ -89,10 +90,12 @@ class World:
         ``ai_managed``. Accounts of a background whose nature nobody knows have no row.
     truth
         ``TRUTH_SCHEMA``, one row an account: the archetype that made it and its parameters. Accounts of a
-        background have the archetype ``background``. ``coordinated`` is true where one operator gave the
-        orders (farms, chat rings, framers); a brand matrix is coordinated too, and legitimate. ``mechanism``
-        tells how an automated account of a simulated world works: ``scheduler`` (by the clock), ``reactor``
-        (answers in seconds) or ``humanlike`` (a day's rhythm, answers in minutes).
+        background have the archetype ``background``. Where a campaign recruited an account of a simulated
+        world, ``archetype`` is its part in the campaign and ``life`` what it is otherwise. ``coordinated`` is
+        true where one operator gave the orders (farms, chat rings, framers); a brand matrix is coordinated
+        too, and legitimate. ``mechanism`` tells how an automated account of a simulated world works:
+        ``scheduler`` (by the clock), ``reactor`` (answers in seconds) or ``humanlike`` (a day's rhythm,
+        answers when it looks in).
     planted
         One row a planted event, not written to disk: which campaign, which of its objects (a number
         within the campaign), the operator's order time (null where there was none), and the role:

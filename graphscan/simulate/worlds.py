@@ -397,6 +397,7 @@ def _own_rows(
             {
                 "account_id": name,
                 "archetype": "ai_managed" if archetype == "farm_hosted" else archetype,
+                "life": "ai_managed" if archetype == "farm_hosted" else archetype,
                 "coordinated": False,
                 "framed_by": framed.get(name),
                 "mechanism": automation.MECHANISMS[mechanism] or None,
