@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -17,6 +18,8 @@ from graphscan.events.model import EVENT_COLUMNS
 # An id of content begins with this, so that it is never taken for an id of the source.
 DERIVED_PREFIX: Final = "gs1:"
 _CONTENT_COLUMNS: Final = tuple(c for c in EVENT_COLUMNS if c != "event_id")
+# Up to here Python's own SHA-256 is quicker than starting a database for it.
+_FEW_ROWS: Final = 10_000
 # Rows that are hashed or sorted at once: temporary arrays stay small beside the events themselves.
 _SLICE_ROWS: Final = 1 << 18
 # Which of two rows of one id is kept: the one that sorts first by these, then by all other columns as listed.
@@ -302,8 +305,6 @@ def derived_event_ids(table: pa.Table) -> pa.Array:
     table
         Events in the native schema, all columns that the source has.
     """
-    import duckdb
-
     parts = []
     for name in _CONTENT_COLUMNS:
         if name not in table.column_names:
@@ -326,11 +327,16 @@ def derived_event_ids(table: pa.Table) -> pa.Array:
     if not parts:
         return pa.array([None] * table.num_rows, type=pa.string())
     content = pc.binary_join_element_wise(*parts, "\n", null_handling="skip")
+    if table.num_rows <= _FEW_ROWS:
+        hashed = [hashlib.sha256(value.encode()).hexdigest()[:32] for value in content.to_pylist()]
+        return pa.array([DERIVED_PREFIX + value for value in hashed], type=pa.string())
+    import duckdb
+
     connection = duckdb.connect(":memory:", config={"autoload_known_extensions": "false"})
     try:
         connection.register("rows", pa.table({"content": content}))
-        hashed = connection.sql(f"SELECT '{DERIVED_PREFIX}' || left(sha256(content), 32) AS id FROM rows")
-        result = hashed.to_arrow_table()["id"]
+        query = f"SELECT '{DERIVED_PREFIX}' || left(sha256(content), 32) AS id FROM rows"
+        result = connection.sql(query).to_arrow_table()["id"]
     finally:
         connection.close()
     return _one_array(result.cast(pa.string()))

@@ -101,6 +101,16 @@ def parsed_line(line: bytes) -> dict[str, Any]:
     return record
 
 
+def _at(record: dict[str, Any], name: str) -> Any:
+    """A field, or one inside nested objects by its dotted path."""
+    if name in record or "." not in name:
+        return record.get(name)
+    value: Any = record
+    for part in name.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
+
+
 @dataclass
 class JsonLinesReader:
     """Reads one NDJSON input.
@@ -111,6 +121,10 @@ class JsonLinesReader:
         The open input.
     block_bytes
         About how many bytes a block has; the rows are the same for every size.
+    list_fields, boolean_fields
+        Fields that may hold a list of texts, and true or false.
+    wide_fields
+        What ``Block.wide`` reads; the fields of the first lines by default.
     """
 
     source: Source
@@ -118,6 +132,7 @@ class JsonLinesReader:
     list_fields: frozenset[str] = LIST_FIELDS
     boolean_fields: frozenset[str] = BOOLEAN_FIELDS
     header: tuple[str, ...] = ()
+    wide_fields: tuple[str, ...] = ()
     sample: tuple[dict[str, Any], ...] = ()
     n_read: int = 0
     _samples: dict[str, list[Any]] = field(default_factory=dict)
@@ -139,7 +154,7 @@ class JsonLinesReader:
                 continue
             names.update(dict.fromkeys(record))
             sample.append(record)
-        self.header = tuple(names)
+        self.header = self.wide_fields = tuple(names)
         self.sample = tuple(sample)
         for name in names:
             self._samples[name] = [r[name] for r in sample if r.get(name) is not None]
@@ -197,6 +212,8 @@ class JsonLinesReader:
     ) -> Block | None:
         if b"\0" in block or b"\\u0000" in block or not valid_utf8(block):
             return None
+        if any("." in name and name not in self.header for name in columns):
+            return None
         if (b"NaN" in block or b"Inf" in block) and _CONSTANT.search(block):
             return None
         schema = pa.schema([(name, self._kind(name)) for name in columns])
@@ -226,7 +243,7 @@ class JsonLinesReader:
             lines=Lines(first) if plain else Lines(first, first + np.array(numbers, dtype=np.int64)),
             excerpt=lambda row: shown(lines[numbers[row]]),
             n_read=table.num_rows,
-            wide=lambda: self._careful(first, lines, numbers, self.header).table,
+            wide=lambda: self._careful(first, lines, numbers, self.wide_fields).table,
         )
 
     def _careful(self, first: int, lines: list[bytes], numbers: list[int], columns: Sequence[str]) -> Block:
@@ -237,7 +254,7 @@ class JsonLinesReader:
             line = lines[number].strip()
             try:
                 record = parsed_line(line)
-                row = [self._cell(name, record.get(name)) for name in columns]
+                row = [self._cell(name, _at(record, name)) for name in columns]
             except LineError as error:
                 rejects.append(
                     Reject(
@@ -262,7 +279,7 @@ class JsonLinesReader:
             lines=Lines(first, first + np.array(kept, dtype=np.int64)),
             excerpt=lambda row: shown(lines[kept[row]]),
             n_read=len(numbers),
-            wide=lambda: self._careful(first, lines, numbers, self.header).table,
+            wide=lambda: self._careful(first, lines, numbers, self.wide_fields).table,
             rejects=rejects,
         )
 

@@ -30,7 +30,7 @@ from graphscan.events.formats.registry import (
 )
 from graphscan.events.identity import canonical_order, repeats
 from graphscan.events.jsonlines import JsonLinesReader
-from graphscan.events.ledger import Ledger, Reject
+from graphscan.events.ledger import Ledger, Reject, require_within_budget
 from graphscan.events.model import EVENT_COLUMNS, EVENT_SCHEMA
 from graphscan.events.normal import normal_events
 from graphscan.events.records import RecordReader
@@ -42,6 +42,8 @@ Progress = Callable[[int, int, int], None]
 
 NEEDED_COLUMNS: Final = ("account_id", "action", "object_id", "timestamp_us", "event_id")
 CONSTANT_MARK: Final = "="
+# So many rejected rows, and most of those read, end the reading early: no more can be learnt from the rest.
+HOPELESS_REJECTS: Final = 100_000
 
 
 @dataclass(frozen=True)
@@ -301,6 +303,8 @@ class Reading:
             self.add_reject(
                 Reject(opened.source.name, block.lines(row), name, reason, message, block.excerpt(row))
             )
+        if len(self.rejects) > HOPELESS_REJECTS and 2 * len(self.rejects) > self._n_read:
+            require_within_budget(self.ledger, self.rejects)
         table = normal.table.select(list(self.columns))
         if table.num_rows:
             lines = block.lines if normal.kept is None else block.lines.of(normal.kept)
@@ -354,6 +358,9 @@ class Reading:
         sources = {native: name for name, native in opened.renames.items()}
         lines.list_fields = frozenset(sources.get(name, name) for name in ("urls", "hashtags"))
         lines.boolean_fields = frozenset({sources.get("ai_declared", "ai_declared")})
+        if isinstance(opened.layout, TableFormat):
+            # A field may first come up anywhere in the file, so all that the format knows are asked for.
+            lines.wide_fields = tuple(sources.get(name, name) for name in opened.layout.columns)
         return opened
 
     def _positional_input(
@@ -395,7 +402,7 @@ class Reading:
             raise duplicate
         renames, constants = self._renames(source.name, header)
         fields = [renames.get(name, name) for name in header if name not in _shadowed(header, renames)]
-        fields += [name for name in constants if name not in fields]
+        fields += [name for name in (*renames.values(), *constants) if name not in fields]
         chosen = layout or self._format or recognised_table(fields)
         if chosen is None:
             raise unknown_layout(source.name, header)
@@ -422,7 +429,11 @@ class Reading:
             wanted = {"timestamp" if c == "timestamp_us" else c for c in self.columns}
             used = [name for name in used if renames.get(name, name) in wanted]
         if container == "ndjson":
-            used += [c for c in chosen.required if c not in fields and c not in constants]
+            sources = {native: name for name, native in renames.items()}
+            wanted = set(chosen.columns)
+            if chosen is NATIVE:
+                wanted = {"timestamp" if c == "timestamp_us" else c for c in self.columns}
+            used = [sources.get(c, c) for c in chosen.columns if c in wanted and c not in constants]
         return _Open(
             source=source,
             layout=chosen,
@@ -443,7 +454,7 @@ class Reading:
         for native, field_name in self._mapping.items():
             if field_name.startswith(CONSTANT_MARK):
                 constants[native] = field_name[len(CONSTANT_MARK) :]
-            elif field_name not in header:
+            elif field_name not in header and field_name.split(".")[0] not in header:
                 raise GraphscanError(
                     f"The mapping names the field {field_name!r}, which is not there",
                     f"{name}; fields seen: {', '.join(header[:40])}",

@@ -109,7 +109,7 @@ class EventStore:
             _require_whole(where)
         try:
             connection = duckdb.connect(str(where) if where is not None else ":memory:", config=config)
-        except duckdb.InvalidInputException as error:
+        except (duckdb.InvalidInputException, duckdb.ParserException) as error:
             scratch.cleanup()
             raise GraphscanError(
                 f"The store cannot be opened with these settings: {_first_line(error)}",
@@ -161,13 +161,10 @@ class EventStore:
             places = "row_no BIGINT, source_no INTEGER, line BIGINT"
             run(f"CREATE OR REPLACE TEMP TABLE incoming ({_definitions()}, {places})")
             self._take(reading)
-            self._resolve(reading)
+            self._drop_known(reading)
             if lookback_us is not None and watermark is not None:
-                (n_late,) = run(
-                    "SELECT count(*) FROM incoming WHERE timestamp_us < ?", [watermark - lookback_us]
-                ).fetchall()[0]
-                run("DELETE FROM incoming WHERE timestamp_us < ?", [watermark - lookback_us])
-                reading.count_late(n_late)
+                self._drop_late(reading, watermark - lookback_us)
+            self._choose(reading)
             run(f"INSERT INTO events SELECT {_EVENTS}, source_no, line FROM incoming ORDER BY row_no")
             run("DROP TABLE incoming")
         return reading.ledger
@@ -292,8 +289,8 @@ class EventStore:
         for path, number in numbers.items():
             self._connection.execute("INSERT INTO sources VALUES (?, ?)", [number, path])
 
-    def _resolve(self, reading: Reading) -> None:
-        """Leave in the incoming table only rows to store, and take from the store those they displace."""
+    def _drop_known(self, reading: Reading) -> None:
+        """Count and leave out rows whose event is stored with the same content."""
         run = self._connection.execute
         run(
             f"""CREATE OR REPLACE TEMP TABLE known AS
@@ -303,6 +300,19 @@ class EventStore:
         if n_known:
             run("DELETE FROM incoming WHERE row_no IN (SELECT row_no FROM known)")
             reading.count_duplicates(n_known)
+        run("DROP TABLE known")
+
+    def _drop_late(self, reading: Reading, until_us: int) -> None:
+        """Count and leave out rows from before a time, so that they displace nothing either."""
+        run = self._connection.execute
+        (n_late,) = run("SELECT count(*) FROM incoming WHERE timestamp_us < ?", [until_us]).fetchall()[0]
+        if n_late:
+            run("DELETE FROM incoming WHERE timestamp_us < ?", [until_us])
+            reading.count_late(n_late)
+
+    def _choose(self, reading: Reading) -> None:
+        """Of rows with one event id, incoming or stored, keep the one that sorts first."""
+        run = self._connection.execute
         run(
             """CREATE OR REPLACE TEMP TABLE repeated AS
                SELECT event_id FROM incoming GROUP BY event_id HAVING count(*) > 1
@@ -310,12 +320,11 @@ class EventStore:
         )
         (n_repeated,) = run("SELECT count(*) FROM repeated").fetchall()[0]
         if n_repeated:
-            self._choose(reading)
-        run("DROP TABLE known")
+            self._rank(reading)
         run("DROP TABLE repeated")
 
-    def _choose(self, reading: Reading) -> None:
-        """Of each repeated id keep the row that sorts first."""
+    def _rank(self, reading: Reading) -> None:
+        """Leave of each repeated id the row that sorts first, and tell what becomes of the others."""
         run = self._connection.execute
         run(
             f"""CREATE OR REPLACE TEMP TABLE ranked AS
