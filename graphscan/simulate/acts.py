@@ -250,15 +250,23 @@ def order_delays_us(
 def habit_delays_us(
     layer: Layer, units: Int64, median_s: Float64, sigma: Float64, rng: np.random.Generator
 ) -> Int64:
-    """Lognormal delays of each act's own habit; in chats a delay past the session's end is drawn anew."""
-    drawn = rng.lognormal(np.log(median_s), sigma) * 1e6
-    if layer.is_chat:
-        length = (layer.end_us - layer.birth_us)[units].astype(np.float64)
-        drawn = np.where(drawn > length, rng.random(len(units)) * length, drawn)
-    else:
-        drawn = np.minimum(drawn, 14 * DAY_US)
-    out: Int64 = np.maximum(drawn, 1_000_000).astype(np.int64)
-    return out
+    """Lognormal delays of each act's own habit, at most 14 days; in chats inside the session."""
+    drawn = np.minimum(rng.lognormal(np.log(median_s), sigma) * 1e6, 14 * DAY_US)
+    return inside_sessions(layer, units, np.maximum(drawn, 1_000_000).astype(np.int64), rng)
+
+
+def inside_sessions(layer: Layer, units: Int64, delays_us: Int64, rng: np.random.Generator) -> Int64:
+    """Delays that no session is too short for; outside of chats they stay as they are.
+
+    A delay past the end of the shortest session is drawn anew, uniformly up to that end. The bound is one for
+    all sessions: with each session's own end, delays would agree within sessions, and a group without
+    a common offset would have one.
+    """
+    if not layer.is_chat or not len(units):
+        return delays_us
+    room = float((layer.end_us - layer.birth_us)[units].min())
+    redrawn = (rng.random(len(units)) * room).astype(np.int64)
+    return np.where(delays_us > room, redrawn, delays_us)
 
 
 def k_of_n(n_members: int, k: int, n: int, rng: np.random.Generator) -> tuple[Int64, Int64]:

@@ -24,6 +24,7 @@ from graphscan.simulate.acts import (
     acts_on_units,
     chosen_units,
     habit_delays_us,
+    inside_sessions,
     jitter_us,
     k_of_n,
     layer_of,
@@ -286,16 +287,14 @@ def _syndication(spec: spec_types.SyndicationSpec, background: Background, rng: 
     member, place = about_share(n, spec.n_objects, spec.share_0_1, rng)
     fixed = rng.lognormal(np.log(600.0), 1.0, n)
     poll = rng.choice([60.0, 300.0, 600.0, 900.0, 1_800.0], n)
-    delay = (fixed[member] + rng.random(len(member)) * poll[member]) * 1e6
-    if layer.is_chat:
-        length = (layer.end_us - layer.birth_us)[units[place]].astype(np.float64)
-        delay = np.where(delay > length, rng.random(len(delay)) * length, delay)
+    delay = ((fixed[member] + rng.random(len(member)) * poll[member]) * 1e6).astype(np.int64)
+    delay = inside_sessions(layer, units[place], delay, rng)
     campaign = acts_on_units(
         layer,
         spec.action,
         member,
         units[place],
-        layer.birth_us[units[place]] + delay.astype(np.int64),
+        layer.birth_us[units[place]] + delay,
         role=CAMPAIGN,
         campaign_object=place,
     )
@@ -398,9 +397,7 @@ def _giveaway(spec: spec_types.GiveawaySpec, background: Background, rng: np.ran
     soon = rng.exponential(4 * 3_600.0, len(member))
     late = np.maximum(2 * 86_400.0 - rng.exponential(2 * 3_600.0, len(member)), 60.0)
     delay = (np.where(rng.random(len(member)) < 0.7, soon, late) * 1e6).astype(np.int64) + 1_000_000
-    if layer.is_chat:
-        length = (layer.end_us - layer.birth_us)[units[place]]
-        delay = np.where(delay > length, (rng.random(len(member)) * length).astype(np.int64), delay)
+    delay = inside_sessions(layer, units[place], delay, rng)
     return _crowd(spec, layer, units, delay, (member, place), rng)
 
 
