@@ -8,7 +8,8 @@ import json
 import math
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -244,6 +245,28 @@ def policy_problems(policy: Policy) -> list[str]:
                 f"tiers out of order: {low_section}.{low_key} = {low} above {high_section}.{high_key} = {high}"
             )
     return problems
+
+
+@lru_cache(maxsize=64)
+def within_guard_rails(policy: Policy) -> Policy:
+    """The policy with every value moved inside the guard rails, and no tier easier than a lower one.
+
+    A file outside them is refused; this holds for policies that were made in code.
+    """
+    parts: dict[str, dict[str, Any]] = {
+        f.name: asdict(getattr(policy, f.name)) for f in fields(Policy) if f.name not in ("name", "version")
+    }
+    for section, key, low, high in _BOUNDS:
+        value = parts[section][key]
+        value = value if low is None else max(value, low)
+        parts[section][key] = value if high is None else min(value, high)
+    for (low_section, low_key), (high_section, high_key) in _ORDER:
+        low, high = parts[low_section][low_key], parts[high_section][high_key]
+        if low > high and low_key == "cluster_q":
+            parts[low_section][low_key] = high
+        elif low > high:
+            parts[high_section][high_key] = low
+    return replace(policy, **{name: type(getattr(policy, name))(**values) for name, values in parts.items()})
 
 
 def _values(section: str, values: Mapping[str, Any], default: Any, problems: list[str]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from typing import Final
 
 from graphscan.events.model import SURFACES
 from graphscan.signals.model import TEXT_FAMILIES, TIME_FAMILIES
-from graphscan.verdicts.policy import TIERS, Policy
+from graphscan.verdicts.policy import TIERS, Policy, within_guard_rails
 
 NONE, WARN, LIMIT, REVIEW, TERMINATE = TIERS
 INTERACTIVE: Final = ("comment", "message", "chat")
@@ -196,6 +196,7 @@ def decision(evidence: AccountEvidence, policy: Policy) -> Decision:
     exempt = _exemption(evidence)
     if exempt is not None:
         return Decision(NONE, None, (exempt,), ())
+    policy = within_guard_rails(policy)
     evidence = _with_enough(evidence, policy)
     tier, route, rules, legs = _by_rules(evidence, policy)
     if tier == TERMINATE and not _robust(evidence, policy):
@@ -229,9 +230,7 @@ def _exemption(evidence: AccountEvidence) -> str | None:
 def _with_enough(evidence: AccountEvidence, policy: Policy) -> AccountEvidence:
     """Without enough own acts there is no own evidence: only the cluster is left."""
     score = policy.score
-    enough = evidence.n_events >= max(score.min_events, 20) and evidence.n_active_days >= max(
-        score.min_active_days, 3
-    )
+    enough = evidence.n_events >= score.min_events and evidence.n_active_days >= score.min_active_days
     if enough:
         return evidence
     return replace(
@@ -283,8 +282,8 @@ def _limit_rule(evidence: AccountEvidence, policy: Policy) -> str | None:
     limit = policy.limit
     own = evidence.families - TEXT_FAMILIES
     if (
-        evidence.n_events < max(limit.min_events, 50)
-        or len(own | _network(evidence)) < max(limit.families, 2)
+        evidence.n_events < limit.min_events
+        or len(own | _network(evidence)) < limit.families
         or not own
     ):
         return None
@@ -292,9 +291,9 @@ def _limit_rule(evidence: AccountEvidence, policy: Policy) -> str | None:
     if evidence.ai_declared:
         return None
     best = max((s.lower_bound for name, s in evidence.surfaces.items() if name in PUBLIC), default=0.0)
-    if p >= limit.p_automation and best >= max(limit.coverage, 0.5):
+    if p >= limit.p_automation and best >= limit.coverage:
         return "hosting_on_a_public_surface"
-    if p >= policy.warn.p_automation and evidence.n_prior_warnings >= max(limit.after_warnings, 1):
+    if p >= policy.warn.p_automation and evidence.n_prior_warnings >= limit.after_warnings:
         return "repeated_warning"
     return None
 
@@ -309,7 +308,7 @@ def _graph_review(evidence: AccountEvidence, policy: Policy) -> bool:
 
 def _persistent_ai_text(evidence: AccountEvidence, policy: Policy) -> bool:
     warn = policy.warn
-    if evidence.ai_declared or evidence.ai_texts < max(warn.ai_text_min_texts, 20):
+    if evidence.ai_declared or evidence.ai_texts < warn.ai_text_min_texts:
         return False
     return _lower_bound(evidence.ai_texts_high, evidence.ai_texts) >= warn.ai_text_share
 
@@ -341,7 +340,7 @@ def _common_legs(evidence: AccountEvidence, policy: Policy) -> tuple[Leg, ...]:
     behaviour = own | _network(evidence)
     # Self-repetition may complete the families; it never replaces one of two that are not text.
     families = behaviour | (evidence.families & TEXT_FAMILIES if len(behaviour) >= 2 else frozenset())
-    n_families = max(rule.families, 3)
+    n_families = rule.families
     p = evidence.p_automation
     p_human = evidence.p_human
     by_person = evidence.verdict == "automated"
@@ -349,7 +348,7 @@ def _common_legs(evidence: AccountEvidence, policy: Policy) -> tuple[Leg, ...]:
     return (
         Leg(
             "enough_events",
-            evidence.n_events >= max(rule.min_events, 100),
+            evidence.n_events >= rule.min_events,
             f"{evidence.n_events}",
             f"{rule.min_events}",
         ),
@@ -382,12 +381,12 @@ def _common_legs(evidence: AccountEvidence, policy: Policy) -> tuple[Leg, ...]:
 
 
 def _surface_legs(evidence: AccountEvidence, policy: Policy) -> tuple[Leg, ...]:
-    need = max(policy.terminate.coverage, 0.8)
+    need = policy.terminate.coverage
     hosted = [
         name for name in SURFACES if name in evidence.surfaces and evidence.surfaces[name].lower_bound >= need
     ]
     seen = ", ".join(hosted) or "none"
-    n = max(policy.terminate.surfaces, 3)
+    n = policy.terminate.surfaces
     return (
         Leg("hosted_surfaces", len(hosted) >= n, seen, f"{n} surfaces at {need}"),
         Leg("posts_hosted", "post" in hosted, seen, "post"),
@@ -396,7 +395,7 @@ def _surface_legs(evidence: AccountEvidence, policy: Policy) -> tuple[Leg, ...]:
 
 
 def _post_legs(evidence: AccountEvidence, policy: Policy) -> tuple[Leg, ...]:
-    need = max(policy.terminate.post_coverage, 0.95)
+    need = policy.terminate.post_coverage
     bound = evidence.surfaces["post"].lower_bound if "post" in evidence.surfaces else 0.0
     beyond = (evidence.families | _network(evidence)) - TEXT_FAMILIES - SCHEDULER_EXPLAINS
     half = bound >= policy.limit.coverage
@@ -414,7 +413,7 @@ def _farm_legs(evidence: AccountEvidence, policy: Policy) -> tuple[Leg, ...]:
     often = max(cluster.n_layers, cluster.n_sweeps) if core and cluster is not None else 0
     free = core and cluster is not None and not cluster.explained
     return (
-        Leg("farm_core", core and q <= min(rule.cluster_q, 0.01), f"q {q:.2g}", f"q {rule.cluster_q}"),
+        Leg("farm_core", core and q <= rule.cluster_q, f"q {q:.2g}", f"q {rule.cluster_q}"),
         Leg(
             "in_a_cluster",
             core and q <= policy.review.cluster_q,
@@ -422,7 +421,7 @@ def _farm_legs(evidence: AccountEvidence, policy: Policy) -> tuple[Leg, ...]:
             f"q {policy.review.cluster_q}",
         ),
         Leg(
-            "two_layers_or_sweeps", often >= max(rule.cluster_layers, 2), f"{often}", f"{rule.cluster_layers}"
+            "two_layers_or_sweeps", often >= rule.cluster_layers, f"{often}", f"{rule.cluster_layers}"
         ),
         Leg("no_legitimate_explanation", free, str(not free), "none fits"),
     )
