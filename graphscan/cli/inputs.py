@@ -33,8 +33,8 @@ class LoadedEvents:
     warnings: tuple[str, ...]
 
 
-def event_options(function: Callable[P, R]) -> Callable[P, R]:
-    """Add ``EVENTS…``, ``--format``, ``--map`` and ``--rejects``."""
+def format_options(function: Callable[P, R]) -> Callable[P, R]:
+    """Add ``EVENTS…``, ``--format`` and ``--map``."""
 
     @click.argument("events", nargs=-1, required=True, metavar="EVENTS...")
     @click.option(
@@ -51,6 +51,17 @@ def event_options(function: Callable[P, R]) -> Callable[P, R]:
         help="Read a native column from this field (account_id=author), or give it one value for all rows "
         "(action==repost); repeatable.",
     )
+    @functools.wraps(function)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        return function(*args, **kwargs)
+
+    return wrapped
+
+
+def event_options(function: Callable[P, R]) -> Callable[P, R]:
+    """Add what `format_options` adds, and ``--rejects``."""
+
+    @format_options
     @click.option("--rejects", metavar="FILE", help="Write rejected rows here, as NDJSON.")
     @functools.wraps(function)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:

@@ -13,8 +13,9 @@ from graphscan.cli.progress import StageProgress
 from graphscan.cli.tables import STDOUT, check_output_path, write_table
 
 if TYPE_CHECKING:
-    from graphscan.network.layers import Layer
-    from graphscan.settings import Settings
+    from collections.abc import Mapping
+
+    from graphscan.network.layers import Layer, LayerDefinition
 
 
 @click.command()
@@ -84,14 +85,23 @@ def command(out: Output, /, **options: Any) -> None:
     apart (inclusive). Each edge has its number of pairs and of shared objects, the events of either side,
     the median lag, and who comes first.
     """
+    from graphscan.network.layers import layer_definitions, layer_table
     from graphscan.network.table import co_action_network, toolkit_edges
 
     output = options["output"]
     check_output_path(output)
     settings = settings_from(options["assignments"]).settings
-    names, windows_s = _chosen_layers(settings, options["layers"])
+    # A layer that is asked for by name is wanted, even if the settings switch it off.
+    asked = set(options["layers"])
+    table = layer_table(
+        {
+            name: layer.model_copy(update={"enabled": True}) if name in asked else layer
+            for name, layer in settings.layers.items()
+        }
+    )
+    names = [d.name for d in layer_definitions(options["layers"] or None, table)]
     with StageProgress(out) as progress:
-        loaded = loaded_events(out, progress, options, columns=_columns_of(names), coded=True)
+        loaded = loaded_events(out, progress, options, columns=_columns_of(names, table), coded=True)
 
         def on_layer(layer: Layer) -> None:
             progress(layer.definition.name, 0, len(layer.events))
@@ -100,7 +110,7 @@ def command(out: Output, /, **options: Any) -> None:
             loaded.events,
             layers=names,
             window_s=options["window_s"],
-            windows_s=windows_s,
+            table=table,
             min_pairs=options["min_pairs"],
             min_objects=options["min_objects"],
             min_weight=options["min_weight"],
@@ -135,22 +145,10 @@ def command(out: Output, /, **options: Any) -> None:
         out.result({**document, "output": output})
 
 
-def _chosen_layers(settings: Settings, names: tuple[str, ...]) -> tuple[list[str], dict[str, float]]:
-    """The layers asked for, else all that are enabled, and the window of each."""
-    from graphscan.network.layers import layer_definitions
-
-    if names:
-        layer_definitions(names)
-    chosen = list(dict.fromkeys(names)) or [n for n, layer in settings.layers.items() if layer.enabled]
-    return sorted(chosen), {n: settings.layers[n].window_s for n in chosen}
-
-
-def _columns_of(names: list[str]) -> list[str]:
+def _columns_of(names: list[str], table: Mapping[str, LayerDefinition]) -> list[str]:
     """The event columns that these layers look at: what is not read costs nothing."""
-    from graphscan.network.layers import layer_definitions
-
     of_kind = {"profile": "text", "clock": "object_id"}
-    kinds = {definition.object_kind for definition in layer_definitions(names)}
+    kinds = {table[name].object_kind for name in names}
     return sorted(
         {"account_id", "action", "object_id", "timestamp", "event_id"} | {of_kind.get(k, k) for k in kinds}
     )

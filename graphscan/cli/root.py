@@ -13,10 +13,12 @@ from graphscan import __version__
 # name: (module of the command, one line for the list). The line stands here so that `graphscan --help`
 # loads no command; a test holds it equal to the first line of the command's own help.
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
-    "config": ("graphscan.cli.config", "Look at the settings."),
+    "demo": ("graphscan.cli.demo", "Simulate a small platform, sweep it, and show what was found."),
+    "sweep": ("graphscan.cli.sweep", "Find who acts together beyond chance, and write a run folder."),
     "network": ("graphscan.cli.network", "Find who acted together, as an edge list."),
-    "graph": ("graphscan.cli.graph", "Load events into Neo4j, explore them there, bring verdicts home."),
     "simulate": ("graphscan.cli.simulate", "Make events with known truth."),
+    "graph": ("graphscan.cli.graph", "Load events into Neo4j, explore them there, bring verdicts home."),
+    "config": ("graphscan.cli.config", "Look at the settings."),
     "doctor": ("graphscan.cli.doctor", "Check that this machine can run graphscan."),
 }
 

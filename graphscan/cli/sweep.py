@@ -1,0 +1,160 @@
+"""``graphscan sweep``: from events to tested clusters and a run folder."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from graphscan.cli.findings import duration, explanation_words, figure, layer_words, ledger_words, table_row
+from graphscan.cli.inputs import format_options, keep_pandas_out_of_arrow, mapping_of
+from graphscan.cli.options import settings_from, settings_options
+from graphscan.cli.output import Output, output_options
+from graphscan.cli.progress import StageProgress
+from graphscan.errors import EXIT_USAGE, GraphscanError
+
+if TYPE_CHECKING:
+    from graphscan.sweep import SweepResult
+
+# Widths of the columns; negative ones are right-aligned.
+COLUMNS: Final = (14, -5, -5, 18, -7, -8, -8)
+SHOWN_CLUSTERS: Final = 10
+
+
+@click.command()
+@format_options
+@click.option("--out", "out_dir", required=True, metavar="DIR", help="The run folder to write.")
+@click.option(
+    "--from", "since", metavar="TIME", help="Only events from this time on (ISO-8601; UTC unless it says)."
+)
+@click.option("--until", metavar="TIME", help="Only events before this time.")
+@click.option(
+    "--memory-limit", metavar="SIZE", help="Memory that the store may use, such as 3GB. Default: the setting."
+)
+@click.option("--force", is_flag=True, help="Replace the run folder if it is not empty.")
+@settings_options
+@output_options
+def command(out: Output, /, **options: Any) -> None:
+    """Find who acts together beyond chance, and write a run folder.
+
+    Reads events (CSV, NDJSON, Parquet, also .gz and .zst, or - for stdin), builds the co-action network,
+    tests each group of accounts against its members' own habits, and writes tables that people can read.
+    The same events and settings give the same bytes; a complete folder of the same run is left as it is.
+    """
+    settings = settings_from(options["assignments"], memory_limit=options["memory_limit"]).settings
+    since_us, until_us = _period(options["since"], options["until"])
+    keep_pandas_out_of_arrow()
+    from graphscan.sweep import sweep
+
+    with StageProgress(out) as progress:
+        result = sweep(
+            options["events"],
+            options["out_dir"],
+            settings=settings,
+            file_format=options["file_format"],
+            mapping=mapping_of(options["mappings"]),
+            since_us=since_us,
+            until_us=until_us,
+            force=options["force"],
+            on_progress=progress,
+        )
+    for warning in result.manifest["warnings"]:
+        out.warning(warning)
+    for capped in result.manifest["capped"]:
+        out.warning(
+            f"layer {capped['layer']}: object {capped['object_id']} has {capped['rows']:,} rows, more than "
+            f"fit the pair cap; {capped['kept']:,} were used"
+        )
+    out.result(_document(result), *_shown(result))
+
+
+def _period(since: str | None, until: str | None) -> tuple[int | None, int | None]:
+    since_us, until_us = _time_us("--from", since), _time_us("--until", until)
+    if since_us is not None and until_us is not None and since_us >= until_us:
+        raise GraphscanError(
+            "the period is empty",
+            where=f"--from {since} --until {until}",
+            mend="give an --until that lies after --from",
+            exit_code=EXIT_USAGE,
+        )
+    return since_us, until_us
+
+
+def _time_us(option: str, text: str | None) -> int | None:
+    if text is None:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise GraphscanError(
+            f"{text!r} is no time",
+            where=option,
+            mend="write it like 2024-03-01 or 2024-03-01T12:00:00+01:00",
+            exit_code=EXIT_USAGE,
+        ) from None
+    if time.tzinfo is None:
+        time = time.replace(tzinfo=UTC)
+    since_epoch = time - datetime(1970, 1, 1, tzinfo=UTC)
+    return (since_epoch.days * 86_400 + since_epoch.seconds) * 1_000_000 + since_epoch.microseconds
+
+
+def _document(result: SweepResult) -> dict[str, Any]:
+    manifest = result.manifest
+    return {
+        "run_dir": str(result.run_dir),
+        "run_id": result.run_id,
+        "is_new": result.is_new,
+        "ledger": manifest["ledger"],
+        "n_accounts": manifest["n_accounts"],
+        "n_clusters": manifest["n_clusters"],
+        "tiers": manifest["tiers"],
+        "capped": manifest["capped"],
+        "warnings": manifest["warnings"],
+    }
+
+
+def _shown(result: SweepResult) -> list[Any]:
+    import pyarrow.parquet as pq
+
+    manifest = result.manifest
+    if not result.is_new:
+        return [f"Nothing to do: {result.run_dir} is the complete folder of this run ({result.run_id})."]
+    clusters = pq.read_table(result.run_dir / "clusters.parquet").to_pylist()
+    n_members = pq.read_table(result.run_dir / "members.parquet", columns=["account_id"])["account_id"]
+    n_in = len(n_members.unique())
+    lines: list[Any] = [
+        f"Read {ledger_words(manifest['ledger'])}.",
+        f"Found {_count(len(clusters), 'cluster')} with {_count(n_in, 'account')} among "
+        f"{manifest['n_accounts']:,}.",
+    ]
+    if clusters:
+        lines += ["", *_cluster_lines(clusters)]
+    return [*lines, "", f"Everything is in {result.run_dir} (run {result.run_id})."]
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
+
+
+def _cluster_lines(clusters: list[dict[str, Any]]) -> list[Any]:
+    heading = ("cluster", "size", "core", "acts", "window", "q", "x chance")
+    lines: list[Any] = [table_row(heading, COLUMNS, ("bold",) * len(heading))]
+    largest = sorted(clusters, key=lambda row: (-row["size"], row["cluster_id"]))
+    for row in largest[:SHOWN_CLUSTERS]:
+        cells = (
+            row["cluster_id"][:14],
+            str(row["size"]),
+            str(row["core_size"]),
+            layer_words(row["layers"]),
+            duration(row["window_s"]),
+            f"{row['q_time']:.0e}",
+            figure(row["effect_ratio"]),
+        )
+        lines.append(table_row(cells, COLUMNS, ("",) * len(cells)))
+        if row["benign_match"]:
+            could = f"could also be: {explanation_words(row['benign_match'])}"
+            lines.append(table_row(("", "", "", could), COLUMNS, ("", "", "", "yellow")))
+    if len(clusters) > SHOWN_CLUSTERS:
+        lines.append(f"  … and {len(clusters) - SHOWN_CLUSTERS:,} more in clusters.csv")
+    return lines
