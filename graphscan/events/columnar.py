@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -78,7 +79,9 @@ class ParquetReader:
             return self._file.read_row_group(group).slice(at, table.num_rows)
 
         def excerpt(row: int) -> str:
-            return str({name: _value(table[name][row]) for name in table.column_names})
+            values = {name: _value(table[name][row]) for name in table.column_names}
+            present = {name: value for name, value in values.items() if value is not None}
+            return json.dumps(present, ensure_ascii=False, default=str)
 
         return Block(table=table, lines=Lines(first), excerpt=excerpt, n_read=table.num_rows, wide=wide)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from bisect import bisect_right
 from collections import Counter
@@ -610,9 +611,10 @@ def load_events(
 
 
 def row_excerpt(table: pa.Table, row: int) -> str:
-    """A row in words, for a reject: its values as a JSON-like mapping without the missing ones."""
+    """A row as JSON without the missing values, for a reject."""
     values = {name: table[name][row].as_py() for name in table.column_names}
-    return str({name: value for name, value in values.items() if value is not None})[:1000]
+    present = {name: value for name, value in values.items() if value is not None}
+    return json.dumps(present, ensure_ascii=False, default=str)[:1000]
 
 
 def _converted(opened: _Open, rows: pa.Table) -> tuple[pa.Table, tuple[tuple[int, str, str, str], ...]]:

@@ -22,6 +22,8 @@ ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 PARQUET_MAGIC: Final = b"PAR1"
 STDIN: Final = "-"
 BLOCK_BYTES: Final = 16 << 20
+_STEP_BYTES: Final = 64 << 10
+_ARROW_WINDOW_BYTES: Final = 128 << 20
 
 
 class TruncatedInputError(Exception):
@@ -54,6 +56,7 @@ class Source:
     head: bytes = b""
     _pending: bytes = b""
     _digest: Any = None
+    _damage: TruncatedInputError | None = None
 
     def read(self, n_bytes: int) -> bytes:
         """At most ``n_bytes`` further decompressed bytes; empty at the end.
@@ -66,12 +69,32 @@ class Source:
         if self._pending:
             taken, self._pending = self._pending[:n_bytes], self._pending[n_bytes:]
             return taken
-        try:
+        if self._damage is not None:
+            raise self._damage
+        if self.compression == "none":
             return self.stream.read(n_bytes)
+        # Small steps: what a step that meets the damage had gathered already would be lost with it.
+        parts: list[bytes] = []
+        left = n_bytes
+        try:
+            while left > 0:
+                part = self._step(min(left, _STEP_BYTES))
+                if not part:
+                    break
+                parts.append(part)
+                left -= len(part)
         except (EOFError, zlib.error, gzip.BadGzipFile, OSError) as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise
-            raise TruncatedInputError(str(error)) from error
+            self._damage = TruncatedInputError(str(error))
+            if not parts:
+                raise self._damage from error
+        return b"".join(parts)
+
+    def _step(self, n_bytes: int) -> bytes:
+        if isinstance(self.stream, pa.NativeFile):
+            return bytes(self.stream.read(n_bytes))
+        return self.stream.read1(n_bytes)  # type: ignore[attr-defined,no-any-return]
 
     def peek(self, n_bytes: int) -> bytes:
         """The first ``n_bytes`` decompressed bytes, left unread."""
@@ -151,6 +174,63 @@ class _Hashed(io.RawIOBase):
         return self._n_bytes
 
 
+def _zstd_window(head: bytes) -> int:
+    """Window size in bytes that a Zstandard frame asks for (RFC 8878, section 3.1.1.1)."""
+    descriptor = head[4] if len(head) > 4 else 0
+    if descriptor & 0x20:
+        # One segment: the window is the content, whose size stands behind the dictionary id.
+        at = 5 + (0, 1, 2, 4)[descriptor & 3]
+        n_bytes = (1, 2, 4, 8)[descriptor >> 6]
+        return int.from_bytes(head[at : at + n_bytes], "little")
+    exponent, mantissa = divmod(head[5] if len(head) > 5 else 0, 8)
+    return (1 << (10 + exponent)) * (8 + mantissa) // 8
+
+
+class _WideZstd(io.RawIOBase):
+    """Zstandard with a long window, as large archives are compressed; Arrow's decoder refuses it."""
+
+    def __init__(self, raw: IO[bytes], name: str) -> None:
+        try:
+            import zstandard
+        except ImportError as error:
+            raise GraphscanError(
+                "The file is compressed with a long window, which needs the package zstandard",
+                name,
+                "Install it (pip install zstandard), or decompress first: zstd -d --long=31 FILE.",
+                EXIT_INPUT,
+            ) from error
+        self._raw = raw
+        self._broken: type[Exception] = zstandard.ZstdError
+        self._new = zstandard.ZstdDecompressor(max_window_size=1 << 31).decompressobj
+        self._frame = self._new()
+        self._ready = b""
+        self._open = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._ready:
+            block = self._frame.unused_data if self._frame.eof else b""
+            if self._frame.eof:
+                self._frame = self._new()
+                self._open = False
+            block = block or self._raw.read(1 << 20)
+            if not block:
+                if self._open:
+                    raise EOFError("the last frame is cut off")
+                return 0
+            self._open = True
+            try:
+                self._ready = self._frame.decompress(block)
+            except self._broken as error:
+                raise EOFError(str(error)) from error
+        n_bytes = min(len(buffer), len(self._ready))
+        buffer[:n_bytes] = self._ready[:n_bytes]
+        self._ready = self._ready[n_bytes:]
+        return n_bytes
+
+
 def open_source(name: str | os.PathLike[str]) -> Source:
     """Open one input and undo its compression.
 
@@ -197,7 +277,10 @@ def open_source(name: str | os.PathLike[str]) -> Source:
         stream = gzip.GzipFile(fileobj=raw)  # type: ignore[assignment]
     elif magic == ZSTD_MAGIC:
         compression = "zstd"
-        stream = pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), "zstd")
+        if _zstd_window(raw.peek(18)) > _ARROW_WINDOW_BYTES:
+            stream = io.BufferedReader(_WideZstd(raw, shown), buffer_size=1 << 20)
+        else:
+            stream = pa.CompressedInputStream(pa.PythonFile(raw, mode="r"), "zstd")
     return Source(
         name=shown, compression=compression, stream=stream, size_bytes=size, raw=raw, _digest=digest
     )
