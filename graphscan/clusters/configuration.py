@@ -172,8 +172,8 @@ def _members_on_objects(model: Configuration, degrees: IntArray) -> FloatArray:
     q_max = int(min(n_members.sum(), model.size_values.max()))
     q = np.arange(q_max + 1)
     log_pmf = np.full((len(model.size_values), q_max + 1), -np.inf)
-    # The tail runs to e-1000 and beyond. Tilted so that the middle of the range is likely, all of it is within
-    # the reach of a double for 800 members; larger groups need more than one tilt.
+    # The tail runs to e-1000 and beyond. Tilted so that the middle of the range is likely, all of it is
+    # within the reach of a double for 800 members; larger groups need more than one tilt.
     n_tilts = 1 + int(n_members.sum()) // 800
     odds = probability / (1 - probability)
     for k in range(n_tilts):

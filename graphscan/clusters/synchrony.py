@@ -300,8 +300,8 @@ def kendall_w(panel: Panel, delays: TickArray) -> FloatArray:
     With every member on every object it is Kendall's W. With missing entries each rank is standardised on
     its own object, as in the test of Skillings & Mack (Technometrics 23:171-177, 1981), and ``W = sum_a
     (sum_o A_ao)^2 / sum_a (sum_o sd_o)^2``. Ties get mean ranks. Null: who acted when exchanged on each
-    object. A script that works down a list of accounts stands out, random jitter does not. Blind spots: habit alone
-    makes it high, because a fast fan is always early; members with one shared object add noise.
+    object. A script that works down a list of accounts stands out, random jitter does not. Blind spots:
+    habit alone makes it high, because a fast fan is always early; members with one shared object add noise.
     """
     packed = _sorted_by_object(panel, delays)
     m = packed.shape[1]

@@ -1,0 +1,656 @@
+"""Legitimate explanations of a found cluster, each tried and named.
+
+People act together for honest reasons too: fans, newsrooms, classes, prize draws. Each explanation here is a
+pure function of an `ExplanationContext`; its docstring is the user documentation and tells how a farm could
+pose as it, and what that would cost. An explanation that fits never clears a cluster: it asks for a person to
+look, and rules out that software alone decides. So posing buys a farm a review, not an acquittal.
+
+Scores are in 0..1 and are degrees of likeness, not probabilities. `EXPLANATIONS` is the registry, in the
+order in which ties are broken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphscan.clusters.incidence import Incidence
+from graphscan.clusters.significance import member_acts
+
+if TYPE_CHECKING:
+    from graphscan.network.layers import EncodedEvents
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+FITS_FROM: Final = 0.5
+_DAY_US: Final = 86_400_000_000
+_HOUR_US: Final = 3_600_000_000
+_ROUND_US: Final = 300_000_000
+_ROUND_SLACK_US: Final = 30_000_000
+# Layers that say how acts lie in time and nothing of their content or their makers.
+_TIMED_LAYERS: Final = frozenset(
+    ("co_repost", "co_comment", "co_like", "co_follow", "co_message", "co_chat", "co_join")
+)
+_TALK: Final = frozenset(("comment", "chat_message", "message"))
+
+
+@dataclass(frozen=True)
+class ExplanationContext:
+    """What the explanations look at: the cluster's acts, its objects, and who else was there.
+
+    Parameters
+    ----------
+    n_members
+        Members of the cluster.
+    layers
+        Names of the layers in which it was found.
+    window_s
+        The window of its test, seconds.
+    resolution_us
+        Time resolution of the source, microseconds.
+    member, obj
+        Member number (0 … n_members - 1) and object number (0 … n_objects - 1) of each shared act: the first
+        act of a member on an object that two members or more are on, shape ``(m,)``.
+    time_us, delay_us
+        When, and how long after the object's birth.
+    client
+        Client of each act, "" where unknown.
+    author
+        Account code of who opened each object, -1 unknown, shape ``(n_objects,)``.
+    author_member
+        The same as a member number, -1 if not a member.
+    place
+        What an object is part of: the chat of a session, else the object itself; shape ``(n_objects,)``.
+    has_link
+        Whether the content of the object is known to carry a link, shape ``(n_objects,)``.
+    outsider, outsider_obj, outsider_time_us
+        Account code, object number and time of non-members' first acts on the same objects.
+    action
+        Action name of each shared act.
+    follows_author
+        Share of members known to follow the commonest author.
+    """
+
+    n_members: int
+    layers: tuple[str, ...]
+    window_s: float
+    resolution_us: int
+    member: IntArray
+    obj: IntArray
+    time_us: IntArray
+    delay_us: IntArray
+    client: tuple[str, ...]
+    author: IntArray
+    author_member: IntArray
+    place: IntArray
+    has_link: BoolArray
+    outsider: IntArray
+    outsider_obj: IntArray
+    outsider_time_us: IntArray
+    action: tuple[str, ...]
+    follows_author: float = 0.0
+
+    @property
+    def n_objects(self) -> int:
+        """Number of shared objects."""
+        return len(self.author)
+
+    @cached_property
+    def members_on(self) -> IntArray:
+        """Members on each object."""
+        return np.bincount(self.obj, minlength=self.n_objects)
+
+    @cached_property
+    def participation(self) -> float:
+        """Mean share of the members on a shared object."""
+        return len(self.member) / max(self.n_members * self.n_objects, 1)
+
+    @cached_property
+    def moment_us(self) -> IntArray:
+        """Time of the first member on each object."""
+        moment = np.full(self.n_objects, np.iinfo(np.int64).max)
+        np.minimum.at(moment, self.obj, self.time_us)
+        return moment
+
+    @cached_property
+    def pace(self) -> Pace:
+        """How the delays divide into habits of members and moments of objects."""
+        return _pace(self.member, self.obj, self.delay_us, self.n_members, self.n_objects)
+
+    @cached_property
+    def top_author(self) -> tuple[int, float, float]:
+        """Commonest known author, its share of acts on objects of known authors, and the share known."""
+        author = self.author[self.obj]
+        known = author[author >= 0]
+        if not len(known):
+            return -1, 0.0, 0.0
+        values, count = np.unique(known, return_counts=True)
+        best = int(np.argmax(count))
+        return int(values[best]), float(count[best] / len(known)), len(known) / len(author)
+
+    @cached_property
+    def round_share(self) -> float:
+        """Share of common moments within 30 s after a multiple of five minutes, chance taken off."""
+        if not self.n_objects or self.resolution_us > _ROUND_SLACK_US:
+            return 0.0
+        chance = _ROUND_SLACK_US / _ROUND_US
+        share = float((self.moment_us % _ROUND_US <= _ROUND_SLACK_US).mean())
+        return max((share - chance) / (1 - chance), 0.0)
+
+    @cached_property
+    def client_share(self) -> tuple[str, float]:
+        """Commonest known client and the share of all acts made with it."""
+        known = sorted(c for c in self.client if c)
+        if not known:
+            return "", 0.0
+        values, count = np.unique(np.array(known), return_counts=True)
+        best = int(np.argmax(count))
+        return str(values[best]), float(count[best] / len(self.client))
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Division of the variance of log delays (two-way, additive).
+
+    Parameters
+    ----------
+    own_0_1
+        Part of the members' habits in what members and objects explain: 1 where each acts at its own pace,
+        0 where each object has a moment common to all.
+    spread
+        Median over members of the standard deviation of what is left, in units of ln.
+    """
+
+    own_0_1: float
+    spread: float
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One explanation, tried.
+
+    Parameters
+    ----------
+    id
+        Name in the registry.
+    score
+        Likeness, 0..1.
+    detail
+        What was seen, one line for people.
+    fits
+        Whether a person has to weigh it before anything is decided.
+    """
+
+    id: str
+    score: float
+    detail: str
+    fits: bool
+
+
+@dataclass(frozen=True)
+class ExplanationRule:
+    """One row of the registry: a name and the function that scores it."""
+
+    id: str
+    function: Callable[[ExplanationContext], tuple[float, str]]
+
+    @property
+    def description(self) -> str:
+        """The function's docstring: the user documentation."""
+        return (self.function.__doc__ or "").strip()
+
+
+def _ramp(value: float, zero_at: float, one_at: float) -> float:
+    """0 at one end, 1 at the other, straight between; falling if ``one_at`` is the smaller."""
+    return float(np.clip((value - zero_at) / (one_at - zero_at), 0.0, 1.0))
+
+
+def _pace(member: IntArray, obj: IntArray, delay_us: IntArray, n_members: int, n_objects: int) -> Pace:
+    if len(member) < 4 or n_objects < 2 or n_members < 2:
+        return Pace(0.0, float("inf"))
+    x = np.log1p(np.maximum(delay_us, 0) / 1e6)
+    x = x - x.mean()
+    n_a, n_o = np.bincount(member, minlength=n_members), np.bincount(obj, minlength=n_objects)
+    a, o = np.zeros(n_members), np.zeros(n_objects)
+    for _ in range(30):  # alternating least squares of an additive two-way layout
+        a = np.bincount(member, x - o[obj], n_members) / np.maximum(n_a, 1)
+        o = np.bincount(obj, x - a[member], n_objects) / np.maximum(n_o, 1)
+        o -= o[obj].mean()
+    a -= a[member].mean()
+    rest = x - a[member] - o[obj]
+    left = len(x) - int((n_a > 0).sum()) - int((n_o > 0).sum()) + 1
+    noise = float((rest**2).sum() / left) if left > 0 else 0.0
+
+    def effect(values: FloatArray, n: IntArray) -> float:
+        # Weighted by acts: an object that two members met on by chance says little. Each estimated level
+        # carries noise / n, which is taken off.
+        return max(float((n * values**2).sum() - noise * (n > 0).sum()) / len(x), 0.0)
+
+    own, common = effect(a, n_a), effect(o, n_o)
+    own_share = own / (own + common) if own + common > 1e-9 else 0.0
+    square = np.bincount(member, rest**2, n_members)
+    spread = np.sqrt(square[n_a >= 3] / n_a[n_a >= 3])
+    return Pace(own_share, float(np.median(spread)) if len(spread) else float("inf"))
+
+
+def own_pages(context: ExplanationContext) -> tuple[float, str]:
+    """One publisher's own pages, or a scheduling tool, that repeat what the pages themselves post.
+
+    Needs all of: at least half of the shared acts are on content that members opened; and one client made
+    nearly all acts, or the common moments lie on five-minute marks. Score: the lesser of both.
+
+    Evasion: a public scheduler alone does not fit, whatever the number of accounts, because the content must
+    be the group's own; a farm that serves customers amplifies content of others. A farm that only repeats its
+    own posts through one tool fits, and goes to a person.
+    """
+    own = float((context.author_member[context.obj] >= 0).mean()) if len(context.obj) else 0.0
+    client, same = context.client_share
+    tool = max(_ramp(same, 0.7, 0.95), _ramp(context.round_share, 0.4, 0.8))
+    score = min(_ramp(own, 0.25, 0.75), tool)
+    return score, (
+        f"{own:.0%} of the shared acts are on content that members opened; {same:.0%} come from "
+        f"{client or 'an unknown client'}; {context.round_share:.0%} of the common moments (beyond chance) "
+        "are on five-minute marks"
+    )
+
+
+def brand_matrix(context: ExplanationContext) -> tuple[float, str]:
+    """A few openly related accounts behind one planning tool that all take part in nearly everything.
+
+    Needs all of: at most 25 members, on average at least 70 % of them on each object, and common moments on
+    five-minute marks. Score: the least of the three.
+
+    Evasion: a farm of at most 25 accounts can put its orders on round minutes and send every account every
+    time. That is the most conspicuous way to run one (the overlap and every synchronisation metric rise), and
+    still goes to a person, who asks whether the accounts say openly to whom they belong.
+    """
+    few = _ramp(context.n_members, 40, 20)
+    together = _ramp(context.participation, 0.5, 0.8)
+    clock = _ramp(context.round_share, 0.4, 0.8)
+    return min(few, together, clock), (
+        f"{context.n_members} members, {context.participation:.0%} of them on each object; "
+        f"{context.round_share:.0%} of the common moments (beyond chance) are on five-minute marks"
+    )
+
+
+def news_syndication(context: ExplanationContext) -> tuple[float, str]:
+    """Outlets that pass on the same items, each through a pipeline with a delay of its own.
+
+    Needs all of: at least 15 shared objects; delays that follow the account and not the object (own pace);
+    a steady delay in each account (standard deviation of the log delay below about 0.5); and objects that are
+    not almost all by one author. Score: the least of these. Links are told in the detail; they are no
+    evidence, because no list of news sites is complete or honest.
+
+    Evasion: members of a farm would each have to keep a steady delay counted from the birth of the content,
+    so there is no common moment any more. The operator gives up choosing when to act, and the test of the
+    times loses its reason too.
+    """
+    many = _ramp(context.n_objects, 5, 20)
+    own = _ramp(context.pace.own_0_1, 0.4, 0.8)
+    steady = _ramp(context.pace.spread, 0.75, 0.45)
+    _, share, known = context.top_author
+    various = _ramp(share, 0.9, 0.5) if known >= 0.5 else 1.0
+    links = float(context.has_link.mean()) if context.n_objects else 0.0
+    return min(many, own, steady, various), (
+        f"{context.n_objects} objects; {context.pace.own_0_1:.0%} of the explained delay is each account's "
+        f"own pace, steady within a factor of {np.exp(min(context.pace.spread, 9.0)):.1f}; "
+        f"{links:.0%} of the objects are known to carry a link"
+    )
+
+
+def fan_club(context: ExplanationContext) -> tuple[float, str]:
+    """Followers of one creator: quick on everything it posts, each at a pace of their own.
+
+    Needs all of: authors known for at least half of the shared acts; at least 80 % of those on one author's
+    content; and delays that follow the account and not the object. Score: the least of the last two.
+
+    Evasion: a farm hired by one creator shares the creator but not the pace: its orders make moments common
+    to all members. To fit it must let each account keep its own delay habit, without common moments.
+    """
+    author, share, known = context.top_author
+    if known < 0.5:
+        return 0.0, "the authors of the objects are not in the data"
+    one = _ramp(share, 0.6, 0.9)
+    own = _ramp(context.pace.own_0_1, 0.4, 0.8)
+    inside = " (a member)" if author in context.author[context.author_member >= 0] else ""
+    return min(one, own), (
+        f"{share:.0%} of the shared acts are on content of one author{inside}; "
+        f"{context.pace.own_0_1:.0%} of the explained delay is each account's own pace"
+    )
+
+
+def giveaway(context: ExplanationContext) -> tuple[float, str]:
+    """Strangers who meet on the few objects of a prize draw, and nowhere else.
+
+    Needs all of: at least 20 members; at most five objects that carry at least half of the pairs of members,
+    all within 45 days; and members with few shared acts each (median at most six). Score: the least of
+    these. Members who also follow the author are told in the detail.
+
+    Evasion: a farm would have to throw its accounts away after a handful of acts. It cannot act often.
+    """
+    if not context.n_objects:
+        return 0.0, "no shared objects"
+    size = context.members_on
+    pairs = size * (size - 1.0)
+    top = np.argsort(-size, kind="stable")[:5]
+    share = float(pairs[top].sum() / max(pairs.sum(), 1.0))
+    heavy = top[size[top] >= 0.25 * size.max()]
+    days = float(np.ptp(context.moment_us[heavy])) / _DAY_US
+    per_member = np.bincount(context.member, minlength=context.n_members)
+    per_member = per_member[per_member > 0]
+    few = _ramp(float(np.median(per_member)), 9, 4)
+    score = min(_ramp(share, 0.3, 0.7), _ramp(days, 60, 30), few, _ramp(context.n_members, 10, 30))
+    return score, (
+        f"{len(heavy)} objects within {days:.0f} days carry {share:.0%} of the pairs; a member has "
+        f"{np.median(per_member):.0f} shared acts; {context.follows_author:.0%} of the members follow the author"
+    )
+
+
+def viral_object(context: ExplanationContext) -> tuple[float, str]:
+    """One object, or one hour, that carries most of what the members have in common.
+
+    Score: the larger of the share of member pairs on the first object and the share of shared acts in the
+    busiest hour, from 0 at 30 % to 1 at 70 %.
+
+    Evasion: a farm can hide in one object's crowd, once. Its other objects would have to be few enough not
+    to matter; what it does on that one object is not counted against anybody.
+    """
+    if not context.n_objects:
+        return 0.0, "no shared objects"
+    pairs = context.members_on * (context.members_on - 1.0)
+    top = float(pairs.max() / max(pairs.sum(), 1.0))
+    hours = np.unique(context.time_us // _HOUR_US, return_counts=True)[1]
+    hour = float(hours.max() / len(context.time_us))
+    return _ramp(max(top, hour), 0.3, 0.7), (
+        f"{top:.0%} of the pairs are on one object, {hour:.0%} of the shared acts in one hour"
+    )
+
+
+def class_or_office_chat(context: ExplanationContext) -> tuple[float, str]:
+    """People who meet in one chat at fixed hours of the week, as a class or an office does.
+
+    Needs all of: shared acts in chats; at least 70 % of them in one chat; over three weeks or more; and most
+    of them in at most ten hours of the week (of 168). Score: the lesser of chat and hours.
+
+    Evasion: a chat farm can keep office hours in one chat. It then reaches the people of that one chat only,
+    and talking in a chat that it opened itself is never tested in the first place.
+    """
+    chat = np.array([a in ("chat_message", "chat_join") for a in context.action], bool)
+    if not chat.any():
+        return 0.0, "no acts in chats"
+    place = context.place[context.obj[chat]]
+    in_one = float(np.unique(place, return_counts=True)[1].max() / len(context.action))
+    time_us = context.time_us[chat]
+    weeks = float(np.ptp(time_us)) / (7 * _DAY_US)
+    hour_of_week = time_us // _HOUR_US % 168
+    busiest = np.sort(np.bincount(hour_of_week, minlength=168))[::-1][:10].sum() / len(time_us)
+    if weeks < 2:
+        return 0.0, f"{in_one:.0%} of the shared acts are in one chat, over {weeks:.1f} weeks only"
+    return min(_ramp(in_one, 0.5, 0.9), _ramp(float(busiest), 0.4, 0.8)), (
+        f"{in_one:.0%} of the shared acts are in one chat, {busiest:.0%} of them in ten hours of the week"
+    )
+
+
+def working_group(context: ExplanationContext) -> tuple[float, str]:
+    """People who talk with each other on things that they themselves opened, in both directions.
+
+    Needs all of: nearly all shared acts are talk (comments, chat, messages); most are on objects that members
+    opened; several members open; and answering is mutual: for most pairs where a acted on b's objects, b
+    acted on a's. Score: the least of these.
+
+    Evasion: a pod that likes and shares each other's posts does not fit, because likes and shares are no
+    talk. Accounts that comment on each other's posts in rotation do fit. Their comments reach nobody but the
+    readers of their own posts, and their texts are looked at by other signals.
+    """
+    if not len(context.obj):
+        return 0.0, "no shared objects"
+    talk = float(np.mean([a in _TALK for a in context.action]))
+    opener = context.author_member[context.obj]
+    own = float((opener >= 0).mean())
+    other = (opener >= 0) & (opener != context.member)
+    n = context.n_members
+    directed = np.unique(context.member[other] * n + opener[other])
+    mutual = float(np.isin(directed % n * n + directed // n, directed).mean()) if len(directed) else 0.0
+    count = np.bincount(opener[opener >= 0], minlength=n)
+    p = count[count > 0] / max(count.sum(), 1)
+    openers = float(np.exp(-(p * np.log(p)).sum())) if len(p) else 0.0
+    score = min(
+        _ramp(talk, 0.6, 0.9), _ramp(own, 0.3, 0.7), _ramp(mutual, 0.1, 0.4), _ramp(openers, 1.5, 3.0)
+    )
+    return score, (
+        f"{talk:.0%} of the shared acts are talk, {own:.0%} on what members opened, by {openers:.1f} members "
+        f"(effective number); {mutual:.0%} of who answers whom is mutual"
+    )
+
+
+def bridge_account(context: ExplanationContext) -> tuple[float, str]:
+    """One relay account brings the objects to the others, who follow at their leisure.
+
+    The relay may be a member or not. Needs all of: it is on at least half of the objects and before at least
+    80 % of the members there; and the others come like an audience: a minute or more behind in the median,
+    spread widely, and few of them each time (mean participation below 60 %). Score: the least of these.
+
+    Evasion: bots that shadow a person seconds after every act do not fit (too close, too regular, too many
+    each time), so framing cannot hide behind its victim. A farm that obeys a public lead account with the
+    lag, the spread and the apathy of an audience fits; it has lost its speed.
+    """
+    if context.n_objects < 3:
+        return 0.0, "too few shared objects"
+    relay, on, before, lag_us = _relay(context)
+    if relay == "":
+        return 0.0, "no account is on half of the objects"
+    if not len(lag_us):
+        return 0.0, "nobody follows"
+    lag = np.log(np.maximum(lag_us / 1e6, 1.0))
+    slow = _ramp(float(np.median(lag)), np.log(30.0), np.log(120.0))
+    wide = _ramp(float(lag.std()), 0.5, 1.0)
+    apart = _ramp(context.participation, 0.8, 0.4)
+    score = min(_ramp(on, 0.4, 0.7), _ramp(before, 0.65, 0.9), slow, wide, apart)
+    return score, (
+        f"one {relay} is on {on:.0%} of the objects, before {before:.0%} of the members there, whose median "
+        f"lag is {np.exp(np.median(lag)):.0f} s; {context.participation:.0%} of the members are on each object"
+    )
+
+
+def _relay(context: ExplanationContext) -> tuple[str, float, float, IntArray]:
+    """The account on many objects and before most others: kind, coverage, share before, lags behind it."""
+    # Members and outsiders in one code space; members first.
+    account = np.concatenate([context.member, context.n_members + context.outsider])
+    obj = np.concatenate([context.obj, context.outsider_obj])
+    time_us = np.concatenate([context.time_us, context.outsider_time_us])
+    codes, who = np.unique(account, return_inverse=True)
+    on = np.bincount(who)
+    candidates = np.flatnonzero(on >= 0.4 * context.n_objects)
+    candidates = candidates[np.argsort(-on[candidates], kind="stable")][:200]
+    best: tuple[str, float, float, IntArray] = ("", 0.0, 0.0, np.empty(0, np.int64))
+    for c in candidates.tolist():
+        rows = who == c
+        when = np.full(context.n_objects, np.iinfo(np.int64).max)
+        when[obj[rows]] = time_us[rows]
+        here = (when[context.obj] < np.iinfo(np.int64).max) & (context.member != codes[c])
+        lag = context.time_us[here] - when[context.obj[here]]
+        if not len(lag):
+            continue
+        before = float((lag >= 0).mean())
+        share = on[c] / context.n_objects
+        if min(share, before) > min(best[1], best[2]):
+            kind = "member" if codes[c] < context.n_members else "non-member"
+            best = kind, float(share), before, lag[lag >= 0]
+    return best
+
+
+def push_notification(context: ExplanationContext) -> tuple[float, str]:
+    """One notification that brought people to the objects at the same moments.
+
+    Named for every cluster found by timing alone: nothing in the times of the members tells people whom a
+    notification reached from accounts whom an operator sent. The detail gives what speaks for either side:
+    how many non-members came within the same windows (a notification reaches others too), and how unequally
+    members take part (people skip; orders are carried out). It stops being named when a layer that is not
+    about time (same texts, links, profiles, clock) supports the cluster. Score: 0.5 and up to 1 with the
+    share of non-members among those who came at the common moments.
+
+    Evasion: none needed, which is why timing alone never leads to more than a person looking.
+    """
+    timing_alone = set(context.layers) <= _TIMED_LAYERS
+    window_us = round(context.window_s * 1e6)
+    start = context.moment_us
+    at = context.outsider_time_us - start[context.outsider_obj] if len(context.outsider) else np.empty(0)
+    n_outside = int(((at >= 0) & (at <= window_us)).sum())
+    inside = context.time_us - start[context.obj] <= window_us
+    n_inside = int(inside.sum())
+    share = n_outside / max(n_outside + n_inside, 1)
+    per_member = np.bincount(context.member, minlength=context.n_members)
+    uneven = float(per_member.std() / max(per_member.mean(), 1e-9))
+    score = (0.5 + 0.5 * _ramp(share, 0.3, 0.8)) if timing_alone else 0.0
+    return score, (
+        f"of all who came within {context.window_s:g} s of the first member {share:.0%} are non-members; "
+        f"members' numbers of acts vary by {uneven:.0%} (coefficient of variation); "
+        + (
+            "the times cannot tell a common notification from one operator"
+            if timing_alone
+            else "layers beyond timing support the cluster"
+        )
+    )
+
+
+EXPLANATIONS: Final[tuple[ExplanationRule, ...]] = (
+    ExplanationRule("own_pages", own_pages),
+    ExplanationRule("working_group", working_group),
+    ExplanationRule("fan_club", fan_club),
+    ExplanationRule("news_syndication", news_syndication),
+    ExplanationRule("brand_matrix", brand_matrix),
+    ExplanationRule("giveaway", giveaway),
+    ExplanationRule("viral_object", viral_object),
+    ExplanationRule("class_or_office_chat", class_or_office_chat),
+    ExplanationRule("bridge_account", bridge_account),
+    ExplanationRule("push_notification", push_notification),
+)
+
+
+def explanations(context: ExplanationContext) -> list[Explanation]:
+    """Every explanation of the registry, tried, in its order."""
+    result = []
+    for rule in EXPLANATIONS:
+        score, detail = rule.function(context)
+        result.append(Explanation(rule.id, score, detail, score >= FITS_FROM))
+    return result
+
+
+def best_match(tried: list[Explanation]) -> str:
+    """Id of the fitting explanation of the highest score, "" if none fits.
+
+    ``push_notification`` is named only where nothing else fits: it is what is left, not what was seen.
+    """
+    fitting = [e for e in tried if e.fits]
+    specific = [e for e in fitting if e.id != "push_notification"]
+    ranked = specific or fitting
+    return max(ranked, key=lambda e: e.score).id if ranked else ""
+
+
+def explanation_context(
+    members: IntArray,
+    incidence: Incidence,
+    events: EncodedEvents,
+    *,
+    layers: tuple[str, ...],
+    window_s: float,
+) -> ExplanationContext:
+    """The context of a found cluster.
+
+    Parameters
+    ----------
+    members
+        Sorted account codes.
+    incidence
+        Of the layer in which the cluster was found (the first of ``layers``).
+    events
+        The events it came from.
+    layers
+        Layers in which the cluster was found; layers that are not about time take ``push_notification`` away.
+    window_s
+        Window of its test.
+    """
+    # The objects that the test uses, without chance meetings on what everybody is on.
+    tested = member_acts(incidence, members)
+    rows = incidence.rows_of(members)
+    rows = rows[np.isin(incidence.event[rows], tested.event)]
+    objects, obj = np.unique(incidence.obj[rows], return_inverse=True)
+    member = np.searchsorted(members, incidence.account[rows])
+    opener = incidence.opener[objects]
+    at = np.minimum(np.searchsorted(members, opener), max(len(members) - 1, 0))
+    opened_by_member = (opener >= 0) & (members[at] == opener) if len(members) else opener >= 0
+    here = np.full(incidence.n_objects, -1, np.int64)
+    here[objects] = np.arange(len(objects))
+    outside = np.flatnonzero(here[incidence.obj] >= 0)
+    outside = outside[~np.isin(incidence.account[outside], members)]
+    event = incidence.event[rows]
+    author = opener.astype(np.int64)
+    place, links = _objects_of(incidence, objects, events)
+    return ExplanationContext(
+        n_members=len(members),
+        layers=tuple(layers),
+        window_s=window_s,
+        resolution_us=events.resolution_us,
+        member=member.astype(np.int64),
+        obj=obj.astype(np.int64),
+        time_us=incidence.time_us[rows],
+        delay_us=incidence.delay_us[rows],
+        client=_texts(events, "client", event),
+        author=author,
+        author_member=np.where(opened_by_member, at, -1).astype(np.int64),
+        place=place,
+        has_link=links,
+        outsider=incidence.account[outside],
+        outsider_obj=here[incidence.obj[outside]],
+        outsider_time_us=incidence.time_us[outside],
+        action=_texts(events, "action", event),
+        follows_author=_followers(events, members, author[obj] if len(obj) else author),
+    )
+
+
+def _texts(events: EncodedEvents, column: str, rows: IntArray) -> tuple[str, ...]:
+    import pyarrow as pa
+
+    if column not in events.table.column_names:
+        return ("",) * len(rows)
+    return tuple(value or "" for value in events.table[column].take(pa.array(rows)).to_pylist())
+
+
+def _objects_of(incidence: Incidence, objects: IntArray, events: EncodedEvents) -> tuple[IntArray, BoolArray]:
+    """Place of each object (objects of one name are one place), and whether its own content has a link."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not len(objects):
+        return np.empty(0, np.int64), np.empty(0, bool)
+    names = incidence.object_ids.take(pa.array(objects)).cast(pa.string())
+    encoded = names.dictionary_encode()
+    place = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+    is_link = pc.starts_with(names, "http").to_numpy(zero_copy_only=False).astype(bool)
+    columns = events.table.column_names
+    if "urls" in columns and "event_id" in columns:
+        made = pc.index_in(names, value_set=events.table["event_id"].combine_chunks().cast(pa.string()))
+        with_url = pc.fill_null(pc.list_value_length(events.table["urls"].take(made)), 0)
+        is_link = is_link | (with_url.to_numpy() > 0)
+    return place, is_link
+
+
+def _followers(events: EncodedEvents, members: IntArray, author: IntArray) -> float:
+    """Share of members who follow the commonest author of the shared acts."""
+    import pyarrow.compute as pc
+
+    known = author[author >= 0]
+    if not len(known) or not len(members):
+        return 0.0
+    values, count = np.unique(known, return_counts=True)
+    name = events.account_ids[int(values[np.argmax(count)])].as_py()
+    follow = pc.and_(pc.equal(events.table["action"], "follow"), pc.equal(events.table["object_id"], name))
+    rows = np.flatnonzero(pc.fill_null(follow, False).to_numpy(zero_copy_only=False))
+    return float(np.isin(members, events.account[rows]).mean())
