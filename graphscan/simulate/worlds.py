@@ -140,6 +140,7 @@ def simulate_world(
     report("life", life.ledger.n_events, n_events)
     end_us = (first_day + n_days) * DAY_US
     base = canonical_events(events_table(life.ledger, life.pop, end_us, seed))
+    life.forget_events()
     report("texts", base.num_rows, n_events)
     world = _with_campaigns(base, life, cast, n_events, end_us, seed)
     report("campaigns", world.events.num_rows, n_events)
@@ -190,6 +191,10 @@ class _Life:
         self.mechanism = automation.mechanisms_of(self.pop, generator(seed, "mechanisms"))
         self.ledger = Ledger()
         self._make(n_events, seed)
+
+    def forget_events(self) -> None:
+        """Free the drafts once they are a table: at ten million events they take gigabytes."""
+        self.ledger = Ledger()
 
     def _make(self, n_events: int, seed: int) -> None:
         pop, ledger = self.pop, self.ledger
