@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
 
 DEMO_EVENTS: Final = 60_000
 DEMO_SEED: Final = 7
+
+_NOTE: Final = "README.txt"
+_NOTE_TEXT: Final = """A demonstration made by `graphscan demo`, which replaces it when it is run again.
+
+world/   a simulated platform: events.parquet, accounts.csv, and the truth in labels.csv and truth.csv
+run/     what a sweep of these events found; begin with clusters.csv
+"""
 
 Progress = Callable[[str, int, int], None]
 
@@ -98,7 +106,7 @@ def run_demo(
     Parameters
     ----------
     folder
-        New or empty.
+        New, empty, or left by an earlier demonstration, which it then replaces.
     settings
         Of the sweep; the defaults if None.
     n_events, seed
@@ -116,13 +124,7 @@ def run_demo(
     from graphscan.sweep import sweep
 
     folder = Path(folder)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise GraphscanError(
-            "the folder of the demonstration is not empty",
-            str(folder),
-            "remove it, or name another one with --out",
-            EXIT_CANNOT_WRITE,
-        )
+    _make_room(folder)
     world = simulate_world(n_events, seed, on_progress=on_progress)
     write_world(world, folder / "world")
     sweep(
@@ -132,6 +134,33 @@ def run_demo(
         on_progress=on_progress,
     )
     return compared(world, folder / "world", folder / "run")
+
+
+def _make_room(folder: Path) -> None:
+    """Begin the folder; what an earlier demonstration left there makes room, anything else does not."""
+    note = folder / _NOTE
+    try:
+        names = {path.name for path in folder.iterdir()} if folder.exists() else set()
+        if names:
+            ours = _NOTE in names and note.read_text(encoding="utf-8", errors="replace") == _NOTE_TEXT
+            if not ours or not names <= {_NOTE, "world", "run"}:
+                raise GraphscanError(
+                    "the folder of the demonstration is not empty",
+                    str(folder),
+                    "remove it, or name another one with --out",
+                    EXIT_CANNOT_WRITE,
+                )
+            for name in names - {_NOTE}:
+                shutil.rmtree(folder / name)
+        folder.mkdir(parents=True, exist_ok=True)
+        note.write_text(_NOTE_TEXT, encoding="utf-8")
+    except OSError as error:
+        raise GraphscanError(
+            f"cannot write: {error.strerror or error}",
+            str(folder),
+            "name another folder with --out",
+            EXIT_CANNOT_WRITE,
+        ) from error
 
 
 def compared(world: World, world_dir: Path, run_dir: Path) -> Demo:

@@ -71,8 +71,10 @@ class StageProgress:
     def line(self) -> str:
         """The state in one line: stage, rows, rate, time left."""
         seconds = max(self._now_s() - self._stage_since_s, 1e-9)
+        if not self._done:
+            return safe(f"{self._stage or 'starting'}: {seconds:,.0f} s so far")
         rate = self._done / seconds
-        text = f"{self._stage or 'starting'}: {self._done:,}"
+        text = f"{self._stage}: {self._done:,}"
         if self._total:
             text += f" of {self._total:,}"
         text += f" rows, {rate:,.0f} a second"

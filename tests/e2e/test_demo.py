@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
+from unittest.mock import ANY
 
 import pyarrow.parquet as pq
 import pytest
@@ -97,3 +99,15 @@ def test_a_folder_in_use_is_left_alone(tmp_path: Path) -> None:
         run_demo(tmp_path)
     assert caught.value.exit_code == 73
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+
+
+def test_a_demonstration_replaces_an_earlier_one_and_nothing_else(demo: Demo) -> None:
+    folder = demo.run_dir.parent
+    before = (demo.run_dir / "clusters.csv").read_bytes()
+    assert run_demo(folder, n_events=12_000) == replace(demo, manifest=ANY)
+    assert (demo.run_dir / "clusters.csv").read_bytes() == before
+    (folder / "letter.txt").write_text("dear", encoding="utf-8")
+    with pytest.raises(GraphscanError):
+        run_demo(folder, n_events=12_000)
+    assert (folder / "run/clusters.csv").read_bytes() == before
+    (folder / "letter.txt").unlink()

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
 
 # A line every 30 seconds on a slow machine; a reader at a terminal sees a bar instead.
-PROGRESS = re.compile(r".*: [\d,]+( of [\d,]+)? rows, [\d,]+ a second.*")
+PROGRESS = re.compile(r".*: ([\d,]+( of [\d,]+)? rows, [\d,]+ a second.*|[\d,]+ s so far)")
 
 
 @dataclass(frozen=True)
