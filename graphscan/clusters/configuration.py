@@ -198,7 +198,7 @@ def _tilt_to_mean(odds: FloatArray, n_members: IntArray, mean: float) -> FloatAr
         tilted = odds * np.exp(middle)
         below = (n_members[:, None] * tilted / (1 + tilted)).sum(axis=0) < mean
         low, high = np.where(below, middle, low), np.where(below, high, middle)
-    return (low + high) / 2
+    return np.asarray((low + high) / 2)
 
 
 def _poisson_binomial(probability: FloatArray, n_members: IntArray, q_max: int) -> FloatArray:

@@ -13,163 +13,33 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from graphscan.clusters.incidence import Incidence
-from graphscan.clusters.significance import member_acts
+from graphscan.clusters.context import ExplanationContext, explanation_context
 
-if TYPE_CHECKING:
-    from graphscan.network.layers import EncodedEvents
+__all__ = [
+    "EXPLANATIONS",
+    "Explanation",
+    "ExplanationContext",
+    "ExplanationRule",
+    "best_match",
+    "explanation_context",
+    "explanations",
+]
 
 IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
 
 FITS_FROM: Final = 0.5
 _DAY_US: Final = 86_400_000_000
 _HOUR_US: Final = 3_600_000_000
-_ROUND_US: Final = 300_000_000
-_ROUND_SLACK_US: Final = 30_000_000
 # Layers that say how acts lie in time and nothing of their content or their makers.
 _TIMED_LAYERS: Final = frozenset(
     ("co_repost", "co_comment", "co_like", "co_follow", "co_message", "co_chat", "co_join")
 )
 _TALK: Final = frozenset(("comment", "chat_message", "message"))
-
-
-@dataclass(frozen=True)
-class ExplanationContext:
-    """What the explanations look at: the cluster's acts, its objects, and who else was there.
-
-    Parameters
-    ----------
-    n_members
-        Members of the cluster.
-    layers
-        Names of the layers in which it was found.
-    window_s
-        The window of its test, seconds.
-    resolution_us
-        Time resolution of the source, microseconds.
-    member, obj
-        Member number (0 … n_members - 1) and object number (0 … n_objects - 1) of each shared act: the first
-        act of a member on an object that two members or more are on, shape ``(m,)``.
-    time_us, delay_us
-        When, and how long after the object's birth.
-    client
-        Client of each act, "" where unknown.
-    author
-        Account code of who opened each object, -1 unknown, shape ``(n_objects,)``.
-    author_member
-        The same as a member number, -1 if not a member.
-    place
-        What an object is part of: the chat of a session, else the object itself; shape ``(n_objects,)``.
-    has_link
-        Whether the content of the object is known to carry a link, shape ``(n_objects,)``.
-    outsider, outsider_obj, outsider_time_us
-        Account code, object number and time of non-members' first acts on the same objects.
-    action
-        Action name of each shared act.
-    follows_author
-        Share of members known to follow the commonest author.
-    """
-
-    n_members: int
-    layers: tuple[str, ...]
-    window_s: float
-    resolution_us: int
-    member: IntArray
-    obj: IntArray
-    time_us: IntArray
-    delay_us: IntArray
-    client: tuple[str, ...]
-    author: IntArray
-    author_member: IntArray
-    place: IntArray
-    has_link: BoolArray
-    outsider: IntArray
-    outsider_obj: IntArray
-    outsider_time_us: IntArray
-    action: tuple[str, ...]
-    follows_author: float = 0.0
-
-    @property
-    def n_objects(self) -> int:
-        """Number of shared objects."""
-        return len(self.author)
-
-    @cached_property
-    def members_on(self) -> IntArray:
-        """Members on each object."""
-        return np.bincount(self.obj, minlength=self.n_objects)
-
-    @cached_property
-    def participation(self) -> float:
-        """Mean share of the members on a shared object."""
-        return len(self.member) / max(self.n_members * self.n_objects, 1)
-
-    @cached_property
-    def moment_us(self) -> IntArray:
-        """Time of the first member on each object."""
-        moment = np.full(self.n_objects, np.iinfo(np.int64).max)
-        np.minimum.at(moment, self.obj, self.time_us)
-        return moment
-
-    @cached_property
-    def pace(self) -> Pace:
-        """How the delays divide into habits of members and moments of objects."""
-        return _pace(self.member, self.obj, self.delay_us, self.n_members, self.n_objects)
-
-    @cached_property
-    def top_author(self) -> tuple[int, float, float]:
-        """Commonest known author, its share of acts on objects of known authors, and the share known."""
-        author = self.author[self.obj]
-        known = author[author >= 0]
-        if not len(known):
-            return -1, 0.0, 0.0
-        values, count = np.unique(known, return_counts=True)
-        best = int(np.argmax(count))
-        return int(values[best]), float(count[best] / len(known)), len(known) / len(author)
-
-    @cached_property
-    def round_share(self) -> float:
-        """Share of common moments within 30 s after a multiple of five minutes, chance taken off."""
-        if not self.n_objects or self.resolution_us > _ROUND_SLACK_US:
-            return 0.0
-        chance = _ROUND_SLACK_US / _ROUND_US
-        share = float((self.moment_us % _ROUND_US <= _ROUND_SLACK_US).mean())
-        return max((share - chance) / (1 - chance), 0.0)
-
-    @cached_property
-    def client_share(self) -> tuple[str, float]:
-        """Commonest known client and the share of all acts made with it."""
-        known = sorted(c for c in self.client if c)
-        if not known:
-            return "", 0.0
-        values, count = np.unique(np.array(known), return_counts=True)
-        best = int(np.argmax(count))
-        return str(values[best]), float(count[best] / len(self.client))
-
-
-@dataclass(frozen=True)
-class Pace:
-    """Division of the variance of log delays (two-way, additive).
-
-    Parameters
-    ----------
-    own_0_1
-        Part of the members' habits in what members and objects explain: 1 where each acts at its own pace,
-        0 where each object has a moment common to all.
-    spread
-        Median over members of the standard deviation of what is left, in units of ln.
-    """
-
-    own_0_1: float
-    spread: float
 
 
 @dataclass(frozen=True)
@@ -210,34 +80,6 @@ class ExplanationRule:
 def _ramp(value: float, zero_at: float, one_at: float) -> float:
     """0 at one end, 1 at the other, straight between; falling if ``one_at`` is the smaller."""
     return float(np.clip((value - zero_at) / (one_at - zero_at), 0.0, 1.0))
-
-
-def _pace(member: IntArray, obj: IntArray, delay_us: IntArray, n_members: int, n_objects: int) -> Pace:
-    if len(member) < 4 or n_objects < 2 or n_members < 2:
-        return Pace(0.0, float("inf"))
-    x = np.log1p(np.maximum(delay_us, 0) / 1e6)
-    x = x - x.mean()
-    n_a, n_o = np.bincount(member, minlength=n_members), np.bincount(obj, minlength=n_objects)
-    a, o = np.zeros(n_members), np.zeros(n_objects)
-    for _ in range(30):  # alternating least squares of an additive two-way layout
-        a = np.bincount(member, x - o[obj], n_members) / np.maximum(n_a, 1)
-        o = np.bincount(obj, x - a[member], n_objects) / np.maximum(n_o, 1)
-        o -= o[obj].mean()
-    a -= a[member].mean()
-    rest = x - a[member] - o[obj]
-    left = len(x) - int((n_a > 0).sum()) - int((n_o > 0).sum()) + 1
-    noise = float((rest**2).sum() / left) if left > 0 else 0.0
-
-    def effect(values: FloatArray, n: IntArray) -> float:
-        # Weighted by acts: an object that two members met on by chance says little. Each estimated level
-        # carries noise / n, which is taken off.
-        return max(float((n * values**2).sum() - noise * (n > 0).sum()) / len(x), 0.0)
-
-    own, common = effect(a, n_a), effect(o, n_o)
-    own_share = own / (own + common) if own + common > 1e-9 else 0.0
-    square = np.bincount(member, rest**2, n_members)
-    spread = np.sqrt(square[n_a >= 3] / n_a[n_a >= 3])
-    return Pace(own_share, float(np.median(spread)) if len(spread) else float("inf"))
 
 
 def own_pages(context: ExplanationContext) -> tuple[float, str]:
@@ -329,7 +171,7 @@ def fan_club(context: ExplanationContext) -> tuple[float, str]:
 def giveaway(context: ExplanationContext) -> tuple[float, str]:
     """Strangers who meet on the few objects of a prize draw, and nowhere else.
 
-    Needs all of: at least 20 members; at most five objects that carry at least half of the pairs of members,
+    Needs all of: at least 20 members; two to five objects that carry at least half of the pairs of members,
     all within 45 days; and members with few shared acts each (median at most six). Score: the least of
     these. Members who also follow the author are told in the detail.
 
@@ -347,9 +189,11 @@ def giveaway(context: ExplanationContext) -> tuple[float, str]:
     per_member = per_member[per_member > 0]
     few = _ramp(float(np.median(per_member)), 9, 4)
     score = min(_ramp(share, 0.3, 0.7), _ramp(days, 60, 30), few, _ramp(context.n_members, 10, 30))
+    if len(heavy) < 2:
+        score = min(score, 0.4)  # one object alone is viral_object
     return score, (
         f"{len(heavy)} objects within {days:.0f} days carry {share:.0%} of the pairs; a member has "
-        f"{np.median(per_member):.0f} shared acts; {context.follows_author:.0%} of the members follow the author"
+        f"{np.median(per_member):.0f} shared acts; {context.follows_author:.0%} of them follow the author"
     )
 
 
@@ -455,7 +299,7 @@ def bridge_account(context: ExplanationContext) -> tuple[float, str]:
     score = min(_ramp(on, 0.4, 0.7), _ramp(before, 0.65, 0.9), slow, wide, apart)
     return score, (
         f"one {relay} is on {on:.0%} of the objects, before {before:.0%} of the members there, whose median "
-        f"lag is {np.exp(np.median(lag)):.0f} s; {context.participation:.0%} of the members are on each object"
+        f"lag is {np.exp(np.median(lag)):.0f} s; {context.participation:.0%} of them are on each object"
     )
 
 
@@ -526,8 +370,8 @@ EXPLANATIONS: Final[tuple[ExplanationRule, ...]] = (
     ExplanationRule("fan_club", fan_club),
     ExplanationRule("news_syndication", news_syndication),
     ExplanationRule("brand_matrix", brand_matrix),
-    ExplanationRule("giveaway", giveaway),
     ExplanationRule("viral_object", viral_object),
+    ExplanationRule("giveaway", giveaway),
     ExplanationRule("class_or_office_chat", class_or_office_chat),
     ExplanationRule("bridge_account", bridge_account),
     ExplanationRule("push_notification", push_notification),
@@ -552,105 +396,3 @@ def best_match(tried: list[Explanation]) -> str:
     specific = [e for e in fitting if e.id != "push_notification"]
     ranked = specific or fitting
     return max(ranked, key=lambda e: e.score).id if ranked else ""
-
-
-def explanation_context(
-    members: IntArray,
-    incidence: Incidence,
-    events: EncodedEvents,
-    *,
-    layers: tuple[str, ...],
-    window_s: float,
-) -> ExplanationContext:
-    """The context of a found cluster.
-
-    Parameters
-    ----------
-    members
-        Sorted account codes.
-    incidence
-        Of the layer in which the cluster was found (the first of ``layers``).
-    events
-        The events it came from.
-    layers
-        Layers in which the cluster was found; layers that are not about time take ``push_notification`` away.
-    window_s
-        Window of its test.
-    """
-    # The objects that the test uses, without chance meetings on what everybody is on.
-    tested = member_acts(incidence, members)
-    rows = incidence.rows_of(members)
-    rows = rows[np.isin(incidence.event[rows], tested.event)]
-    objects, obj = np.unique(incidence.obj[rows], return_inverse=True)
-    member = np.searchsorted(members, incidence.account[rows])
-    opener = incidence.opener[objects]
-    at = np.minimum(np.searchsorted(members, opener), max(len(members) - 1, 0))
-    opened_by_member = (opener >= 0) & (members[at] == opener) if len(members) else opener >= 0
-    here = np.full(incidence.n_objects, -1, np.int64)
-    here[objects] = np.arange(len(objects))
-    outside = np.flatnonzero(here[incidence.obj] >= 0)
-    outside = outside[~np.isin(incidence.account[outside], members)]
-    event = incidence.event[rows]
-    author = opener.astype(np.int64)
-    place, links = _objects_of(incidence, objects, events)
-    return ExplanationContext(
-        n_members=len(members),
-        layers=tuple(layers),
-        window_s=window_s,
-        resolution_us=events.resolution_us,
-        member=member.astype(np.int64),
-        obj=obj.astype(np.int64),
-        time_us=incidence.time_us[rows],
-        delay_us=incidence.delay_us[rows],
-        client=_texts(events, "client", event),
-        author=author,
-        author_member=np.where(opened_by_member, at, -1).astype(np.int64),
-        place=place,
-        has_link=links,
-        outsider=incidence.account[outside],
-        outsider_obj=here[incidence.obj[outside]],
-        outsider_time_us=incidence.time_us[outside],
-        action=_texts(events, "action", event),
-        follows_author=_followers(events, members, author[obj] if len(obj) else author),
-    )
-
-
-def _texts(events: EncodedEvents, column: str, rows: IntArray) -> tuple[str, ...]:
-    import pyarrow as pa
-
-    if column not in events.table.column_names:
-        return ("",) * len(rows)
-    return tuple(value or "" for value in events.table[column].take(pa.array(rows)).to_pylist())
-
-
-def _objects_of(incidence: Incidence, objects: IntArray, events: EncodedEvents) -> tuple[IntArray, BoolArray]:
-    """Place of each object (objects of one name are one place), and whether its own content has a link."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if not len(objects):
-        return np.empty(0, np.int64), np.empty(0, bool)
-    names = incidence.object_ids.take(pa.array(objects)).cast(pa.string())
-    encoded = names.dictionary_encode()
-    place = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    is_link = pc.starts_with(names, "http").to_numpy(zero_copy_only=False).astype(bool)
-    columns = events.table.column_names
-    if "urls" in columns and "event_id" in columns:
-        made = pc.index_in(names, value_set=events.table["event_id"].combine_chunks().cast(pa.string()))
-        with_url = pc.fill_null(pc.list_value_length(events.table["urls"].take(made)), 0)
-        is_link = is_link | (with_url.to_numpy() > 0)
-    return place, is_link
-
-
-def _followers(events: EncodedEvents, members: IntArray, author: IntArray) -> float:
-    """Share of members who follow the commonest author of the shared acts."""
-    import pyarrow.compute as pc
-
-    known = author[author >= 0]
-    if not len(known) or not len(members):
-        return 0.0
-    values, count = np.unique(known, return_counts=True)
-    name = events.account_ids[int(values[np.argmax(count)])].as_py()
-    follow = pc.and_(pc.equal(events.table["action"], "follow"), pc.equal(events.table["object_id"], name))
-    rows = np.flatnonzero(pc.fill_null(follow, False).to_numpy(zero_copy_only=False))
-    return float(np.isin(members, events.account[rows]).mean())
