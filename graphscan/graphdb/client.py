@@ -29,6 +29,8 @@ R = TypeVar("R")
 CONNECT_WITHIN_S: Final = 5.0
 COMES_BACK_WITHIN_S: Final = 180.0
 OLDEST_MAJOR: Final = 5
+# The server's own default: so long it refuses a user after three wrong passwords.
+LOGIN_LOCK_S: Final = 5.2
 FETCH_ROWS: Final = 5_000
 
 # What the driver logs about retries is no news to a user; a program that wants it sets a handler of its own.
@@ -200,9 +202,14 @@ class Connection:
         """
         return self._managed(lambda raw: body(Transaction(raw)), writes=True, on_wait=on_wait)
 
-    def schema(self, statement: str) -> None:
-        """Run one statement that changes the schema."""
-        self._managed(lambda raw: raw.run(statement).consume(), writes=True)
+    def schema(self, *statements: str) -> None:
+        """Run statements that change the schema, in one transaction."""
+
+        def body(transaction: ManagedTransaction) -> None:
+            for statement in statements:
+                transaction.run(statement).consume()
+
+        self._managed(body, writes=True)
 
     def _managed(
         self,
@@ -274,10 +281,32 @@ def connect(address: ServerAddress | None = None) -> Connection:
         Exit code 75: nothing answers, or what answers is no Neo4j. Exit code 2: wrong password, wrong
         database, wrong address. Exit code 4: a version older than 5. All within 10 seconds.
     """
+    address = address or server_address()
+    try:
+        driver, parts = _opened(address)
+    except GraphscanError as error:
+        if not _is_rate_limit(error.__cause__):
+            raise
+        # Somebody's wrong passwords have locked the user for five seconds; ours may be right.
+        time.sleep(LOGIN_LOCK_S)
+        driver, parts = _opened(address)
+    kernel = next((part for part in parts if part["name"] == "Neo4j Kernel"), None) or parts[0]
+    server = ServerVersion(str(kernel["name"]), str(kernel["versions"][0]), str(kernel["edition"]))
+    if server.major < OLDEST_MAJOR:
+        driver.close()
+        raise GraphscanError(
+            f"Neo4j {server.version} is too old",
+            where=address.uri,
+            mend=f"use Neo4j {OLDEST_MAJOR}.26 LTS or newer",
+            exit_code=EXIT_INCOMPATIBLE,
+        )
+    return Connection(driver, address, server)
+
+
+def _opened(address: ServerAddress) -> tuple[Driver, list[dict[str, Any]]]:
     from neo4j import GraphDatabase, NotificationMinimumSeverity
     from neo4j.exceptions import DriverError, Neo4jError
 
-    address = address or server_address()
     auth = None if address.password is None else (address.username, address.password)
     driver = None
     try:
@@ -295,22 +324,15 @@ def connect(address: ServerAddress | None = None) -> Connection:
         )
         driver.verify_connectivity()
         with driver.session(database=address.database) as session:
-            parts = session.run(cypher.server_components()).data()
+            return driver, session.run(cypher.server_components()).data()
     except (DriverError, Neo4jError, ValueError, OSError) as error:
         if driver is not None:
             driver.close()
         raise explained(error, address) from error
-    kernel = next((part for part in parts if part["name"] == "Neo4j Kernel"), None) or parts[0]
-    server = ServerVersion(str(kernel["name"]), str(kernel["versions"][0]), str(kernel["edition"]))
-    if server.major < OLDEST_MAJOR:
-        driver.close()
-        raise GraphscanError(
-            f"Neo4j {server.version} is too old",
-            where=address.uri,
-            mend=f"use Neo4j {OLDEST_MAJOR}.26 LTS or newer",
-            exit_code=EXIT_INCOMPATIBLE,
-        )
-    return Connection(driver, address, server)
+
+
+def _is_rate_limit(error: BaseException | None) -> bool:
+    return str(getattr(error, "code", "")).endswith("AuthenticationRateLimit")
 
 
 def _may_come_back(error: Exception) -> bool:
@@ -325,7 +347,7 @@ def explained(error: Exception, address: ServerAddress) -> GraphscanError:
 
     code = getattr(error, "code", None) or ""
     text = _first_line(error, address)
-    if code.endswith("AuthenticationRateLimit"):
+    if _is_rate_limit(error):
         return GraphscanError(
             "Neo4j refuses logins for a moment after too many wrong passwords",
             where=address.uri,

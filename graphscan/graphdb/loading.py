@@ -107,18 +107,17 @@ def ensure_schema(connection: Connection) -> None:
     if not missing:
         return
     statements = [statement for _, name, statement in cypher.schema_objects() if name in missing]
-    for statement in statements:
-        try:
-            connection.schema(statement)
-        except GraphscanError as error:
-            if error.exit_code != EXIT_INCOMPATIBLE:
-                raise
-            raise GraphscanError(
-                f"the graph's schema does not fit what is in the database: {error.what}",
-                where=connection.address.uri,
-                mend="use another database or server, or remove the data or index that is named here",
-                exit_code=EXIT_INCOMPATIBLE,
-            ) from error
+    try:
+        connection.schema(*statements)
+    except GraphscanError as error:
+        if error.exit_code != EXIT_INCOMPATIBLE:
+            raise
+        raise GraphscanError(
+            f"the graph's schema does not fit what is in the database: {error.what}",
+            where=connection.address.uri,
+            mend="use another database or server, or remove the data or index that is named here",
+            exit_code=EXIT_INCOMPATIBLE,
+        ) from error
     connection.schema(cypher.wait_for_indexes())
 
 

@@ -128,8 +128,7 @@ def reset_graph(
         if label is not VERDICT or verdicts:
             n_nodes += _drain(connection, cypher.delete_own_nodes(label), label.name, on_progress)
     connection.write(lambda t: t.run(cypher.strip_accounts()))
-    for kind, name, _ in cypher.schema_objects():
-        connection.schema(cypher.drop_schema(kind, name))
+    connection.schema(*(cypher.drop_schema(kind, name) for kind, name, _ in cypher.schema_objects()))
     kept = {label: _count(connection, cypher.count_own_nodes(label)).own for label in NODE_LABELS}
     return ResetReport(
         relationships=n_relationships,

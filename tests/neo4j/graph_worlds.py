@@ -103,7 +103,8 @@ def coordinated_groups(world: World) -> dict[str, list[str]]:
 
 def _with_answers(world: World) -> World:
     """The world, with acts added so that each question about its first group has an answer."""
-    first, second, *_ = coordinated_groups(world).values()
+    first, *others = coordinated_groups(world).values()
+    bridge = [ids[0] for ids in others[:1]]
     members, victim, outsider = first[:4], "victim", "outsider"
     rows: list[dict[str, Any]] = []
 
@@ -125,7 +126,7 @@ def _with_answers(world: World) -> World:
         act(victim, "repost", f"framed{turn}", start_s)
         act(victim, "post", f"own{turn}", start_s)
         words = {"text": "these are the very same words", "urls": ["https://farm.example/x"]}
-        for position, member in enumerate([*members, second[0]]):
+        for position, member in enumerate([*members, *bridge]):
             act(member, "repost", f"framed{turn}", start_s + 5 + position, client="farm app")
             act(member, "comment", f"own{turn}", start_s + 20 + position, parent_id=f"own{turn}", **words)
             act(member, "follow", victim, start_s + 40 + position)
