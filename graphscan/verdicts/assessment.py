@@ -103,8 +103,12 @@ class Verdicts:
         Identifier of each account's statement, in the order of ``accounts``: a hash of run and account.
     evidence_hash
         Hash of the evidence of each account, to bind decisions to; empty without evidence.
+    active_us
+        First and last act of each account, microseconds UTC.
     decided
         Account row to its evidence and decision, for accounts that had anything to decide about.
+    scores
+        Scores of all heads.
     tier_counts
         Accounts per tier.
     n_scored
@@ -118,7 +122,9 @@ class Verdicts:
     explanations: pa.Table
     puid: tuple[str, ...]
     evidence_hash: tuple[str, ...]
+    active_us: tuple[tuple[int, int], ...]
     decided: Mapping[int, tuple[AccountEvidence, Decision]]
+    scores: Scores
     tier_counts: Mapping[str, int]
     n_scored: int
     breaker_tripped: bool
@@ -242,7 +248,11 @@ def verdicts(
         explanations=_explanation_table(table, scores, model, decided, names, ids),
         puid=tuple(statement_id(run_id, i) for i in ids),
         evidence_hash=hashes,
+        active_us=tuple(
+            zip(acts.time_g[acts.start[:-1]].tolist(), acts.time_g[acts.start[1:] - 1].tolist(), strict=True)
+        ),
         decided=decided,
+        scores=scores,
         tier_counts={tier: tiers.count(tier) for tier in TIERS},
         n_scored=int(table.sufficient.sum()),
         breaker_tripped=tripped,

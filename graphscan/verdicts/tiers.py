@@ -281,11 +281,7 @@ def _by_rules(
 def _limit_rule(evidence: AccountEvidence, policy: Policy) -> str | None:
     limit = policy.limit
     own = evidence.families - TEXT_FAMILIES
-    if (
-        evidence.n_events < limit.min_events
-        or len(own | _network(evidence)) < limit.families
-        or not own
-    ):
+    if evidence.n_events < limit.min_events or len(own | _network(evidence)) < limit.families or not own:
         return None
     p = evidence.p_automation or 0.0
     if evidence.ai_declared:
@@ -420,9 +416,7 @@ def _farm_legs(evidence: AccountEvidence, policy: Policy) -> tuple[Leg, ...]:
             f"q {q:.2g}",
             f"q {policy.review.cluster_q}",
         ),
-        Leg(
-            "two_layers_or_sweeps", often >= rule.cluster_layers, f"{often}", f"{rule.cluster_layers}"
-        ),
+        Leg("two_layers_or_sweeps", often >= rule.cluster_layers, f"{often}", f"{rule.cluster_layers}"),
         Leg("no_legitimate_explanation", free, str(not free), "none fits"),
     )
 
