@@ -120,7 +120,9 @@ def command(out: Output, /, **options: Any) -> None:
             resolution_us=loaded.resolution_us,
             on_layer=on_layer,
         )
-        edges = toolkit_edges(network.edges) if options["toolkit_edges"] else network.edges
+        edges = network.edges
+        if options["toolkit_edges"]:
+            edges = toolkit_edges(edges, min_weight=options["min_weight"])
         progress("writing", edges.num_rows, edges.num_rows)
         if not (out.as_json and output == STDOUT):
             write_table(edges, output)

@@ -7,14 +7,14 @@ whose objects have no birth has no valid null.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from graphscan.network.coaction import order_by_object_and_time
+from graphscan.network.coaction import LayerEvents
 from graphscan.network.layers import EncodedEvents, Layer, dictionary_codes
 
 if TYPE_CHECKING:
@@ -107,23 +107,19 @@ def layer_incidence(
     events
         The events it came from (births are found there).
     session_gap_s
-        A silence of this length ends a chat session.
+        A silence of this length ends a chat session. Sessions are the objects of a chat layer; the objects of
+        a layer of comments are what the comments answer.
     min_objects
         Accounts with fewer distinct objects take no part: one shared object is a perfect overlap.
     """
-    rows = layer.events
-    obj, object_ids = rows.obj, layer.object_ids
-    n_objects = rows.n_objects
-    opener = np.full(n_objects, -1, np.int64)
+    rows, object_ids = layer.events, layer.object_ids
     if layer.definition.birth == "session":
-        obj, parent = _sessions(rows.obj, rows.time_us, session_gap_s)
-        n_objects = len(parent)
-        object_ids = object_ids.take(_arrow(parent))
-        first_row = np.searchsorted(obj, np.arange(n_objects))
-        opener = rows.account[first_row] if len(obj) else opener[:0]
-        birth = rows.time_us[first_row] if len(obj) else np.empty(0, np.int64)
-    else:
-        birth, opener = _births(layer, events)
+        sessions, chat = _sessions(rows.obj, rows.time_us, session_gap_s)
+        rows, object_ids = replace(rows, obj=sessions, n_objects=len(chat)), object_ids.take(_arrow(chat))
+    elif layer.definition.is_conversation:
+        rows, object_ids = _answered(rows, events, object_ids)
+    birth, opener = _births(layer.definition.birth, rows, object_ids, events)
+    obj, n_objects = rows.obj, rows.n_objects
     keep = _first_acts(rows.account, obj)
     account, obj, event, time_us = rows.account[keep], obj[keep], rows.event[keep], rows.time_us[keep]
     delay_us = time_us - birth[obj] if len(obj) else time_us
@@ -173,66 +169,80 @@ def _sessions(chat: IntArray, time_us: IntArray, gap_s: float) -> tuple[IntArray
     return np.cumsum(new) - 1, chat[new]
 
 
-def _births(layer: Layer, events: EncodedEvents) -> tuple[IntArray, IntArray]:
+def _answered(rows: LayerEvents, events: EncodedEvents, object_ids: pa.Array) -> tuple[LayerEvents, pa.Array]:
+    """The rows with what each event answers as its object, where that is known.
+
+    In a thread people answer each other. A reply comes soon after the comment that it answers, so its delay
+    is counted from there; counted from the post above it, every conversation would look like an appointment.
+    """
+    import pyarrow.compute as pc
+
+    if "parent_id" not in events.table.column_names or not len(rows):
+        return rows, object_ids
+    parent = events.table["parent_id"].take(_arrow(rows.event))
+    answered = pc.coalesce(parent.cast(parent.type), object_ids.take(_arrow(rows.obj)))
+    obj, names = dictionary_codes(answered)
+    order = np.lexsort((rows.event, rows.account, rows.time_us, obj))
+    return replace(rows.take(order), obj=obj[order], n_objects=len(names)), names
+
+
+def _births(
+    kind: str, rows: LayerEvents, object_ids: pa.Array, events: EncodedEvents
+) -> tuple[IntArray, IntArray]:
     """Birth and opener of each object: when and by whom it was posted, else the first act on it, by nobody.
 
-    The birth of a target account is its own first act.
+    The birth of a target account is its own first act; the birth of a chat session is its first message.
     """
-    rows = layer.events
     never = np.iinfo(np.int64).max
     first_act = np.full(rows.n_objects, never)
     np.minimum.at(first_act, rows.obj, rows.time_us)
     nobody = np.full(rows.n_objects, -1, np.int64)
-    if layer.definition.birth == "none" or not len(layer.object_ids):
+    if kind == "none" or not len(rows):
         return first_act, nobody
-    if layer.definition.birth == "trigger":
+    if kind == "session":
+        return first_act, rows.account[np.searchsorted(rows.obj, np.arange(rows.n_objects))]
+    if kind == "trigger":
         # Greeters write to newcomers within minutes of a join, each for themselves. Where the join is not in
         # the data that looks like a common order, so such targets are left out: no birth, no delay.
-        known = _first_appearance(layer, events)
+        known = _first_appearance(object_ids, events, rows.n_objects)
         return np.where(known <= first_act, known, never), nobody
-    posted, opener = _posted(layer, events)
+    posted, opener = _posted(object_ids, events, rows.n_objects)
     # A post later than the first act on it is a fault of the source: the first act wins.
     return np.minimum(first_act, posted), np.where(posted <= first_act, opener, -1)
 
 
-def _posted(layer: Layer, events: EncodedEvents) -> tuple[IntArray, IntArray]:
+def _posted(object_ids: pa.Array, events: EncodedEvents, n_objects: int) -> tuple[IntArray, IntArray]:
     """Time and account of the event that made each object: a post of it, or the event whose id it is."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    never = np.iinfo(np.int64).max
-    posted = np.full(layer.events.n_objects, never)
-    opener = np.full(layer.events.n_objects, -1, np.int64)
+    posted = np.full(n_objects, np.iinfo(np.int64).max)
+    opener = np.full(n_objects, -1, np.int64)
     actions, names = dictionary_codes(events.table["action"])
     posts = np.flatnonzero(np.isin(actions, [i for i, v in enumerate(names.to_pylist()) if v == "post"]))
-    for column, rows in (("object_id", posts), ("event_id", np.arange(len(events.time_us)))):
+    for column, made in (("object_id", posts), ("event_id", np.arange(len(events.time_us)))):
         if column not in events.table.column_names:
             continue
-        values = events.table[column].take(pa.array(rows))
+        values = events.table[column].take(pa.array(made))
         if pa.types.is_dictionary(values.type):
             values = values.cast(pa.string())
-        code = pc.fill_null(pc.index_in(values, value_set=layer.object_ids), -1).to_numpy()
-        rows, code = rows[code >= 0], code[code >= 0]
+        code = pc.fill_null(pc.index_in(values, value_set=object_ids), -1).to_numpy()
+        made, code = made[code >= 0], code[code >= 0]
         # Events are in canonical order, so the first row of each object is its earliest.
         objs, first = np.unique(code, return_index=True)
-        earlier = events.time_us[rows[first]] < posted[objs]
-        posted[objs[earlier]] = events.time_us[rows[first[earlier]]]
-        opener[objs[earlier]] = events.account[rows[first[earlier]]]
+        earlier = events.time_us[made[first]] < posted[objs]
+        posted[objs[earlier]] = events.time_us[made[first[earlier]]]
+        opener[objs[earlier]] = events.account[made[first[earlier]]]
     return posted, opener
 
 
-def _first_appearance(layer: Layer, events: EncodedEvents) -> IntArray:
+def _first_appearance(object_ids: pa.Array, events: EncodedEvents, n_objects: int) -> IntArray:
     """When each target account first acted itself."""
     import pyarrow.compute as pc
 
     first = np.full(events.n_accounts, np.iinfo(np.int64).max)
     np.minimum.at(first, events.account, events.time_us)
-    code = pc.fill_null(pc.index_in(layer.object_ids, value_set=events.account_ids), -1).to_numpy()
-    born = np.full(layer.events.n_objects, np.iinfo(np.int64).max)
+    code = pc.fill_null(pc.index_in(object_ids, value_set=events.account_ids), -1).to_numpy()
+    born = np.full(n_objects, np.iinfo(np.int64).max)
     born[: len(code)][code >= 0] = first[code[code >= 0]]
     return born
-
-
-def resorted(incidence: Incidence) -> Incidence:
-    """The same rows sorted by (object, time) again."""
-    return incidence.take(order_by_object_and_time(incidence.obj, incidence.time_us))

@@ -44,8 +44,8 @@ _BLOCK_CELLS: Final = 4_000_000
 class MemberActs:
     """The acts of a candidate's members on objects that at least two of them share.
 
-    Sorted by (object, account); ``ticks`` are delays in tenths of a second; ``group`` numbers the sets of exchangeable delays, one for each account and
-    size class, and ``order`` lists the rows group after group.
+    Sorted by (object, account). ``ticks`` are delays in tenths of a second; ``group`` numbers the sets of
+    exchangeable delays, one for each account and size class, and ``order`` lists the rows group after group.
     """
 
     account: IntArray
@@ -191,7 +191,7 @@ def acts_of_rows(incidence: Incidence, rows: IntArray) -> MemberActs:
     )
 
 
-def pairs_within(delays: TickArray, obj: IntArray, windows: TickArray) -> IntArray:
+def pairs_within(delays: TickArray, obj: IntArray, windows: TickArray) -> TickArray:
     """Pairs of acts on one object within each window, for many arrangements of the delays at once.
 
     Parameters
@@ -237,7 +237,7 @@ def _pairs_by_list(delays: TickArray, start: IntArray, size: IntArray, windows: 
     return np.stack([np.add.reduceat(gap <= w, bounds, axis=1, dtype=np.int32) for w in windows])
 
 
-def _pairs_by_lag(block: TickArray, windows: TickArray) -> IntArray:
+def _pairs_by_lag(block: TickArray, windows: TickArray) -> TickArray:
     """Neighbours at each lag of the sorted delays; stops where no window reaches."""
     P, n, s = block.shape
     block = np.sort(block, axis=2)
@@ -255,13 +255,12 @@ def _pairs_by_lag(block: TickArray, windows: TickArray) -> IntArray:
     return result
 
 
-def _pairs_by_search(block: TickArray, windows: TickArray) -> IntArray:
+def _pairs_by_search(block: TickArray, windows: TickArray) -> TickArray:
     """One search over all arrangements and objects, gaps cut to just beyond the window."""
     P, n, s = block.shape
     gaps = np.diff(np.sort(block, axis=2), axis=2).astype(np.int64)
-    result = np.empty((len(windows), P, n), np.int64)
+    result = np.empty((len(windows), P, n), np.int32)
     here = np.arange(P * n * s)
-    clock = np.zeros((P, n, s), np.int64)
     for k, w in enumerate(windows):
         step = np.full((P, n, s), int(w) + 1, np.int64)
         np.minimum(gaps, int(w) + 1, out=step[:, :, 1:])
@@ -272,7 +271,7 @@ def _pairs_by_search(block: TickArray, windows: TickArray) -> IntArray:
 
 
 def permuted_delays(acts: MemberActs, n: int, rng: np.random.Generator) -> TickArray:
-    """``n`` random arrangements of the delays inside their groups, shape ``(n, m)``, columns as in ``acts``."""
+    """``n`` random arrangements of the delays inside their groups, shape ``(n, m)``, columns as the acts."""
     m = len(acts)
     keys = rng.integers(0, 1 << 32, (n, m), dtype=np.int64)
     keys += acts.group[acts.order] << 32

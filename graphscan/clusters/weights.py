@@ -117,7 +117,7 @@ def _summed(
         key, w, n = keys[0], weights[0], shares[0]
     else:
         key, inverse = np.unique(np.concatenate(keys), return_inverse=True)
-        w = np.bincount(inverse, weights=np.concatenate(weights))
+        w = np.bincount(inverse, weights=np.concatenate(weights)).astype(np.float64)
         n = np.bincount(inverse, weights=np.concatenate(shares)).astype(np.int64)
     return key // n_accounts, key % n_accounts, w, n
 
@@ -133,3 +133,22 @@ def excess_graph(graph: AccountGraph, n_accounts: int) -> AccountGraph:
     excess = graph.weight - strength[graph.a] * strength[graph.b] / (2 * graph.weight.sum())
     keep = excess > 0
     return AccountGraph(graph.a[keep], graph.b[keep], excess[keep], graph.n_shared[keep], graph.capped)
+
+
+def edge_excess(
+    incidence: Incidence, a: IntArray, b: IntArray, window_us: int, *, max_pairs_per_object: int
+) -> FloatArray:
+    """``w - s_i s_j / 2m`` of given edges (a < b), shape ``(n,)``.
+
+    An edge of accounts whose first acts on an object were not within the window has w = 0. NaN where nobody
+    has any weight.
+    """
+    graph = moment_graph(incidence, window_us, max_pairs_per_object=max_pairs_per_object)
+    if not len(graph):
+        return np.full(len(a), np.nan)
+    n = incidence.n_accounts
+    strength = np.bincount(graph.a, graph.weight, n) + np.bincount(graph.b, graph.weight, n)
+    key, wanted = graph.a * n + graph.b, a * n + b
+    place = np.minimum(np.searchsorted(key, wanted), len(key) - 1)
+    weight = np.where(key[place] == wanted, graph.weight[place], 0.0)
+    return weight - strength[a] * strength[b] / (2 * graph.weight.sum())

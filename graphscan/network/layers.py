@@ -8,28 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from graphscan.errors import GraphscanError
+from graphscan.errors import EXIT_USAGE, GraphscanError
 from graphscan.network.coaction import LayerEvents, participants, sorted_layer
+from graphscan.settings import BirthKind, LayerSettings, ObjectKind, default_layers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 IntArray = NDArray[np.int64]
-
-ObjectKind = Literal["object_id", "urls", "hashtags", "text", "media_hash", "profile", "clock"]
-
-# Where the birth of an object comes from decides whether synchrony on it can be tested at all: a delay is
-# the time of an event less the birth of its object.
-BirthKind = Literal["content", "session", "trigger", "none"]
-
-CONTENT_ACTIONS: Final = ("post", "repost", "comment", "message", "chat_message")
 
 
 @dataclass(frozen=True)
@@ -63,24 +56,18 @@ class LayerDefinition:
     is_conversation: bool = False
 
 
-LAYERS: Final[Mapping[str, LayerDefinition]] = {
-    layer.name: layer
-    for layer in (
-        LayerDefinition("co_repost", ("repost",), "object_id", 60, "content"),
-        LayerDefinition("co_comment", ("comment",), "object_id", 300, "content", True),
-        LayerDefinition("co_like", ("like",), "object_id", 300, "content"),
-        LayerDefinition("co_url", CONTENT_ACTIONS, "urls", 300, "none"),
-        LayerDefinition("co_hashtags", CONTENT_ACTIONS, "hashtags", 86_400, "none"),
-        LayerDefinition("co_text", CONTENT_ACTIONS, "text", 86_400, "none"),
-        LayerDefinition("co_media", CONTENT_ACTIONS, "media_hash", 86_400, "none"),
-        LayerDefinition("co_follow", ("follow",), "object_id", 86_400, "trigger"),
-        LayerDefinition("co_message", ("message",), "object_id", 86_400, "trigger"),
-        LayerDefinition("co_chat", ("chat_message",), "object_id", 120, "session", True),
-        LayerDefinition("co_join", ("chat_join",), "object_id", 600, "none"),
-        LayerDefinition("co_profile", ("profile",), "profile", 600, "none"),
-        LayerDefinition("co_clock", CONTENT_ACTIONS, "clock", 120, "none"),
-    )
-}
+def layer_table(layers: Mapping[str, LayerSettings]) -> dict[str, LayerDefinition]:
+    """The table of layers of some settings, enabled ones only, by name."""
+    return {
+        name: LayerDefinition(
+            name, layer.actions, layer.object_kind, layer.window_s, layer.birth, layer.is_conversation
+        )
+        for name, layer in sorted(layers.items())
+        if layer.enabled
+    }
+
+
+LAYERS: Final[Mapping[str, LayerDefinition]] = layer_table(default_layers())
 
 
 @dataclass(frozen=True)
@@ -150,28 +137,27 @@ def encoded_events(table: pa.Table, *, resolution_us: int = 1) -> EncodedEvents:
     return EncodedEvents(table, account, values.take(pa.array(order)), time_us, resolution_us)
 
 
-def layer_definitions(names: Iterable[str] | None = None) -> list[LayerDefinition]:
-    """Definitions of the named layers (all when None).
+def layer_definitions(
+    names: Iterable[str] | None = None, table: Mapping[str, LayerDefinition] = LAYERS
+) -> list[LayerDefinition]:
+    """Definitions of the named layers (all when None), sorted by name.
 
     Raises
     ------
     GraphscanError
         Exit code 2, for a name that is not in the table, with the nearest one.
     """
-    if names is None:
-        return list(LAYERS.values())
-    chosen = []
-    for name in names:
-        if name not in LAYERS:
+    chosen = sorted(table if names is None else set(names))
+    for name in chosen:
+        if name not in table:
             import difflib
 
-            near = difflib.get_close_matches(name, LAYERS, n=1)
+            near = difflib.get_close_matches(name, table, n=1)
             hint = f"Did you mean {near[0]}? " if near else ""
             raise GraphscanError(
-                f"Unknown layer {name!r}.", "", f"{hint}The layers are: {', '.join(LAYERS)}.", exit_code=2
+                f"Unknown layer {name!r}.", "", f"{hint}The layers are: {', '.join(table)}.", EXIT_USAGE
             )
-        chosen.append(LAYERS[name])
-    return chosen
+    return [table[name] for name in chosen]
 
 
 def layer_events(events: EncodedEvents, definition: LayerDefinition, *, min_participation: int = 1) -> Layer:
@@ -270,7 +256,7 @@ def _urls(events: EncodedEvents, event: IntArray) -> _ObjectRows:
 
 
 def _hashtags(events: EncodedEvents, event: IntArray) -> _ObjectRows:
-    from graphscan.network.text import tag_list_objects
+    from graphscan.network.tags import tag_list_objects
 
     column = _column(events, event, "hashtags")
     return _none() if column is None else _coded(events, event, tag_list_objects(column))

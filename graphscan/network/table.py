@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from graphscan.errors import GraphscanError
 from graphscan.network.coaction import Edges, coaction_edges
-from graphscan.network.layers import EncodedEvents, Layer, encoded_events, layer_definitions, layer_events
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from graphscan.network.layers import (
+    LAYERS,
+    EncodedEvents,
+    Layer,
+    LayerDefinition,
+    encoded_events,
+    layer_definitions,
+    layer_events,
+)
 
 EDGE_SCHEMA: Final = pa.schema(
     [
@@ -34,6 +39,7 @@ EDGE_SCHEMA: Final = pa.schema(
 )
 
 MAX_PAIRS_PER_OBJECT: Final = 20_000_000
+MAX_WINDOW_S: Final = 1e11  # three thousand years: microseconds beyond it do not fit 64 bits
 
 
 @dataclass(frozen=True)
@@ -43,9 +49,9 @@ class Network:
     Parameters
     ----------
     edges
-        One row for each (account_a, account_b, layer, window_s), sorted so; schema `EDGE_SCHEMA`.
+        One row for each (layer, window_s, account_a, account_b), sorted so; schema `EDGE_SCHEMA`.
     capped
-        ``{layer, object_id, rows, kept}`` of every object thinned.
+        ``{layer, object_id, rows, kept, stage}`` of every object thinned.
     warnings
         Sentences for people: layers skipped and why.
     """
@@ -60,7 +66,7 @@ def co_action_network(
     *,
     layers: Iterable[str] | None = None,
     window_s: float | None = None,
-    windows_s: dict[str, float] | None = None,
+    table: Mapping[str, LayerDefinition] = LAYERS,
     min_pairs: int = 1,
     min_objects: int = 1,
     min_weight: int = 1,
@@ -80,8 +86,8 @@ def co_action_network(
         Names of layers; all when None.
     window_s
         One co-action window in seconds for all layers; each layer's own when None.
-    windows_s
-        Windows of single layers, before ``window_s``'s absence falls back to the defaults.
+    table
+        The table of layers to choose from.
     min_pairs, min_objects, min_weight, min_participation, edge_quantile
         Floors, see `graphscan.network.coaction.coaction_edges`.
     max_pairs_per_object
@@ -103,17 +109,51 @@ def co_action_network(
     encoded = (
         events if isinstance(events, EncodedEvents) else encoded_events(events, resolution_us=resolution_us)
     )
-    tables, capped, warnings = [], [], []
-    for definition in layer_definitions(layers):
-        window = window_s or (windows_s or {}).get(definition.name, definition.window_s)
+    return layers_network(
+        encoded,
+        # One at a time: no two layers need be in memory together.
+        (
+            layer_events(encoded, definition, min_participation=min_participation)
+            for definition in layer_definitions(layers, table)
+        ),
+        window_s=window_s,
+        min_pairs=min_pairs,
+        min_objects=min_objects,
+        min_weight=min_weight,
+        min_participation=min_participation,
+        edge_quantile=edge_quantile,
+        max_pairs_per_object=max_pairs_per_object,
+        on_layer=on_layer,
+    )
+
+
+def layers_network(
+    events: EncodedEvents,
+    layers: Iterable[Layer],
+    *,
+    window_s: float | None = None,
+    min_pairs: int = 1,
+    min_objects: int = 1,
+    min_weight: int = 1,
+    min_participation: int = 1,
+    edge_quantile: float | None = None,
+    max_pairs_per_object: int = MAX_PAIRS_PER_OBJECT,
+    on_layer: Callable[[Layer], None] | None = None,
+) -> Network:
+    """Edges of layers that are already there; parameters as for `co_action_network`."""
+    tables: list[pa.Table] = []
+    capped: list[dict[str, object]] = []
+    warnings: list[str] = []
+    for layer in layers:
+        name = layer.definition.name
+        window = window_s or layer.definition.window_s
         window_us = round(window * 1_000_000)
-        if window_us < encoded.resolution_us:
+        if window_us < events.resolution_us:
             warnings.append(
-                f"Layer {definition.name} skipped: its window of {window:g} s is under the time resolution "
-                f"of the source ({encoded.resolution_us / 1e6:g} s)."
+                f"Layer {name} skipped: its window of {window:g} s is under the time resolution "
+                f"of the source ({events.resolution_us / 1e6:g} s)."
             )
             continue
-        layer = layer_events(encoded, definition, min_participation=min_participation)
         if on_layer is not None:
             on_layer(layer)
         if not len(layer.events):
@@ -128,24 +168,26 @@ def co_action_network(
             edge_quantile=edge_quantile,
             max_pairs_per_object=max_pairs_per_object,
         )
-        tables.append(edge_table(edges, encoded.account_ids, definition.name, window))
+        tables.append(edge_table(edges, events.account_ids, name, window))
         capped.extend(
             {
-                "layer": definition.name,
+                "layer": name,
                 "object_id": layer.object_ids[item.obj].as_py(),
                 "rows": item.n_rows,
                 "kept": item.n_kept,
+                "stage": "network",
             }
             for item in hot
         )
-    table = pa.concat_tables(tables) if tables else EDGE_SCHEMA.empty_table()
-    return Network(table, capped, warnings)
+    return Network(pa.concat_tables(tables) if tables else EDGE_SCHEMA.empty_table(), capped, warnings)
 
 
 def _check_window(window_s: float, resolution_us: int) -> None:
-    if not window_s > 0:
+    if not (0 < window_s < MAX_WINDOW_S):
         raise GraphscanError(
-            f"A window of {window_s:g} s is not possible.", "--window", "Give seconds greater than 0."
+            f"A window of {window_s:g} s is not possible.",
+            "--window",
+            f"Give seconds greater than 0 and under {MAX_WINDOW_S:g}.",
         )
     if window_s * 1_000_000 < resolution_us:
         raise GraphscanError(
@@ -159,7 +201,6 @@ def _check_window(window_s: float, resolution_us: int) -> None:
 def edge_table(edges: Edges, account_ids: pa.Array, layer: str, window_s: float) -> pa.Table:
     """Edges as a table of `EDGE_SCHEMA`, sorted by (account_a, account_b)."""
     n = len(edges)
-    at: NDArray[np.int64]
     columns = [
         account_ids.take(pa.array(edges.a)),
         account_ids.take(pa.array(edges.b)),
@@ -168,17 +209,23 @@ def edge_table(edges: Edges, account_ids: pa.Array, layer: str, window_s: float)
         *(pa.array(getattr(edges, name)) for name in ("n_pairs", "n_objects", "n_a", "n_b")),
         pa.array(edges.median_lag_us / 1e6),
         pa.array(edges.a_leads_share),
+        *(pa.array(at).cast(EDGE_SCHEMA.field("first_at").type) for at in (edges.first_us, edges.last_us)),
     ]
-    for at in (edges.first_us, edges.last_us):
-        columns.append(pa.array(at).cast(pa.timestamp("us", "UTC")))
     return pa.table(columns, schema=EDGE_SCHEMA)
 
 
-def toolkit_edges(edges: pa.Table) -> pa.Table:
-    """Directed rows as the Coordination Network Toolkit writes them, both ways for every edge.
+def toolkit_edges(edges: pa.Table, *, min_weight: int = 1) -> pa.Table:
+    """Directed rows as the Coordination Network Toolkit writes them, at most two for every edge.
 
     ``weight`` of the row ``user_1 → user_2`` counts the distinct events of ``user_1`` that have an event of
     ``user_2`` within the window.
+
+    Parameters
+    ----------
+    edges
+        A table of `EDGE_SCHEMA`.
+    min_weight
+        Rows of less weight are left out, each direction by its own weight, as the Toolkit does.
     """
     one_way = [
         pa.table(
@@ -192,6 +239,7 @@ def toolkit_edges(edges: pa.Table) -> pa.Table:
         )
         for source, target, weight in (("account_a", "account_b", "n_a"), ("account_b", "account_a", "n_b"))
     ]
-    return pa.concat_tables(one_way).sort_by(
+    rows = pa.concat_tables(one_way)
+    return rows.filter(pc.greater_equal(rows["weight"], min_weight)).sort_by(
         [("layer", "ascending"), ("window_s", "ascending"), ("user_1", "ascending"), ("user_2", "ascending")]
     )

@@ -1,7 +1,8 @@
 """Network: does the account act in step with a tested cluster, by its own acts?
 
 Others can act beside anybody. What counts here is therefore the core membership of clusters whose timing was
-tested, and only where the account follows or keeps a common clock; an account that the others merely follow is
+tested, and only where the account follows or keeps a common clock; an account that the others merely follow
+is
 shadowed, and shadowing says nothing about it.
 """
 
@@ -62,7 +63,8 @@ SIGNALS: Final = (
         "network",
         1,
         "Share of co-acts in which the account comes first",
-        "share of its co-action pairs, weighted by their number, in which the account acts before the other one",
+        "share of its co-action pairs, weighted by their number, in which the account acts before the "
+        "other one",
         "share",
         -1,
         False,
@@ -74,6 +76,11 @@ SIGNALS: Final = (
         own_acts=False,
     ),
 )
+
+
+# A common notification can never be told from an operator by times alone. That holds a cluster at `review`
+# without other evidence, as every cluster is held, and clears nobody who has such evidence against them.
+NOT_EXCULPATORY: Final = frozenset({"push_notification"})
 
 
 @dataclass(frozen=True)
@@ -131,7 +138,9 @@ def cluster_standing(acts: AccountActs, frames: ClusterFrames | None) -> Cluster
     assert members is not None
     cluster_q = np.asarray(clusters["q_time"].cast(pa.float64()).fill_null(1.0).combine_chunks())
     cluster_layers = np.array([len(listed(v)) for v in clusters["layers"].to_pylist()], dtype=np.int64)
-    cluster_benign = np.array([bool(listed(v)) for v in clusters["benign_match"].to_pylist()], dtype=bool)
+    cluster_benign = np.array(
+        [bool(set(listed(v)) - NOT_EXCULPATORY) for v in clusters["benign_match"].to_pylist()], dtype=bool
+    )
     account = pc.index_in(members["account_id"].combine_chunks(), value_set=acts.account_ids)
     cluster = pc.index_in(
         members["cluster_id"].combine_chunks(), value_set=clusters["cluster_id"].combine_chunks()
