@@ -21,9 +21,10 @@ from graphscan.entropy import mix64
 
 IntArray = NDArray[np.int64]
 
-_CHUNK_PAIRS = 6_000_000  # pairs enumerated at a time: bounds the working memory, about 0.4 GB
-_FILTER_BITS = 25  # one byte a bucket: two tables of 32 MiB
+CHUNK_PAIRS = 6_000_000  # pairs enumerated at a time: bounds the working memory, about 0.4 GB
+_FILTER_BITS = (20, 28)  # of the table of edges seen: one byte a bucket, 1 to 256 MiB
 _DAY_US = 86_400_000_000
+_EXACT = 2**62  # beyond it sums of int64 are not trusted
 
 
 @dataclass(frozen=True)
@@ -138,17 +139,28 @@ def sorted_layer(
 
     Rows on objects that only one account touches can make no pair and are left out.
     """
-    rows = _rows_on_shared_objects(account, obj, n_objects)
-    account, obj, event, time_us = account[rows], obj[rows], event[rows], time_us[rows]
-    order = order_by_object_and_time(obj, time_us)
+    shared = _rows_on_shared_objects(account, obj, n_objects)
+    if not shared.all():
+        account, obj, event, time_us = account[shared], obj[shared], event[shared], time_us[shared]
+    order = _order(obj, time_us)
     # Ties in time are put in account order, so that nothing downstream depends on the order of the input.
     account, obj, event, time_us = account[order], obj[order], event[order], time_us[order]
-    tied = np.flatnonzero((obj[1:] == obj[:-1]) & (time_us[1:] == time_us[:-1]))
+    tied = np.flatnonzero((time_us[1:] == time_us[:-1]) & (obj[1:] == obj[:-1]))
     if len(tied):
         span = np.union1d(tied, tied + 1)
         sub = np.lexsort((event[span], account[span], time_us[span], obj[span]))
         account[span], event[span] = account[span][sub], event[span][sub]
     return LayerEvents(account, obj, event, time_us, n_accounts, n_objects, events_span_objects)
+
+
+def _order(obj: IntArray, time_us: IntArray) -> IntArray:
+    """Row numbers sorted by (object, time); quickest where the rows are in the order of time already."""
+    n_bits = len(obj).bit_length()
+    if not len(obj) or (time_us[1:] < time_us[:-1]).any() or int(obj.max()) >> (62 - n_bits):
+        return order_by_object_and_time(obj, time_us)
+    packed = np.sort((obj << n_bits) | np.arange(len(obj)))
+    result: IntArray = packed & ((1 << n_bits) - 1)
+    return result
 
 
 def order_by_object_and_time(obj: IntArray, time_us: IntArray) -> IntArray:
@@ -164,11 +176,11 @@ def order_by_object_and_time(obj: IntArray, time_us: IntArray) -> IntArray:
 
 def _rows_on_shared_objects(account: IntArray, obj: IntArray, n_objects: int) -> NDArray[np.bool_]:
     """True for rows whose object is touched by at least two accounts."""
-    low = np.full(n_objects, np.iinfo(np.int64).max)
-    high = np.full(n_objects, -1, np.int64)
-    np.minimum.at(low, obj, account)
-    np.maximum.at(high, obj, account)
-    result: NDArray[np.bool_] = (low != high)[obj]
+    someone = np.zeros(n_objects, np.int64)
+    someone[obj] = account
+    is_shared = np.zeros(n_objects, bool)
+    is_shared[obj[someone[obj] != account]] = True
+    result: NDArray[np.bool_] = is_shared[obj]
     return result
 
 
@@ -178,12 +190,29 @@ def last_partner(obj: IntArray, time_us: IntArray, window_us: int) -> IntArray:
     Gaps longer than the window, and the step to the next object, are cut to ``window + 1``: that keeps every
     comparison with the window exact and lets one search serve all objects at once.
     """
-    if not len(obj):
+    n = len(obj)
+    if not n:
         return np.empty(0, np.int64)
-    step = np.minimum(np.diff(time_us), window_us + 1)
-    step[obj[1:] != obj[:-1]] = window_us + 1
+    starts = _runs(obj)
+    span = time_us[np.concatenate((starts[1:], [n])) - 1] - time_us[starts]
+    # No lag on any object is longer, and a shorter window keeps the sums below small.
+    window_us = min(window_us, int(span.max()))
+    if float(window_us + 1) * n > _EXACT:
+        return _last_partner_by_object(starts, time_us, window_us)
+    step = np.diff(time_us)
+    np.minimum(step, window_us + 1, out=step)
+    step[starts[1:] - 1] = window_us + 1
     clock = np.concatenate(([0], np.cumsum(step)))
     return np.searchsorted(clock, clock + window_us, side="right").astype(np.int64, copy=False)
+
+
+def _last_partner_by_object(starts: IntArray, time_us: IntArray, window_us: int) -> IntArray:
+    """As `last_partner`, for windows so long that the clock of all objects together would overflow."""
+    upto = np.empty(len(time_us), np.int64)
+    for start, end in zip(starts, [*starts[1:], len(time_us)], strict=True):
+        since = time_us[start:end] - time_us[start]
+        upto[start:end] = start + np.searchsorted(since, since + window_us, side="right")
+    return upto
 
 
 def capped_layer(
@@ -193,8 +222,9 @@ def capped_layer(
 
     An object with r rows at one moment makes r (r - 1) / 2 pairs; a million rows would make more than any
     machine holds. Above ``max_pairs_per_object`` a sample of *accounts* is kept with all their rows on that
-    object. The sample is drawn by a hash of the time of day of each account's first row there, so it does
-    not depend on the ids, the row order or on accounts elsewhere.
+    object; where a few accounts alone make too many, also a sample of each account's rows. The samples are
+    drawn by a hash of the time of day, so they do not depend on the ids, the row order or on accounts
+    elsewhere.
     """
     upto = last_partner(layer.obj, layer.time_us, window_us)
     n_after = upto - np.arange(len(layer)) - 1
@@ -207,73 +237,139 @@ def capped_layer(
     starts = np.searchsorted(layer.obj, hot, "left")
     ends = np.searchsorted(layer.obj, hot, "right")
     for o, start, end in zip(hot, starts, ends, strict=True):
-        accounts, first = np.unique(layer.account[start:end], return_index=True)
-        rank = mix64((layer.time_us[start:end][first] % _DAY_US).astype(np.uint64))
-        by_hash = np.lexsort((accounts, rank))
-        share = float(np.sqrt(max_pairs_per_object / pairs[o]))
-        while True:
-            chosen = np.sort(accounts[by_hash[: max(2, int(share * len(accounts)))]])
-            rows = start + np.flatnonzero(np.isin(layer.account[start:end], chosen))
-            left = last_partner(layer.obj[rows], layer.time_us[rows], window_us)
-            if int((left - np.arange(len(rows)) - 1).sum()) <= max_pairs_per_object or len(chosen) <= 2:
-                break
-            share *= 0.9
+        rows = start + _thinned(
+            layer.account[start:end], layer.time_us[start:end], window_us, max_pairs_per_object
+        )
         keep[start:end] = False
         keep[rows] = True
         capped.append(CappedObject(int(o), int(end - start), len(rows)))
     return layer.take(keep), capped
 
 
+def _thinned(account: IntArray, time_us: IntArray, window_us: int, max_pairs: int) -> IntArray:
+    """Rows of one object, ascending, that make at most ``max_pairs`` pairs within the window."""
+
+    def n_pairs(rows: IntArray) -> int:
+        upto = last_partner(np.zeros(len(rows), np.int64), time_us[rows], window_us)
+        return int((upto - np.arange(len(rows)) - 1).sum())
+
+    rank = mix64((time_us % _DAY_US).astype(np.uint64))
+    rows = np.arange(len(account))
+    # Two accounts that are left with this many rows each stay within the cap whatever the window.
+    most = max(int(np.sqrt(max_pairs / 2)), 1)
+    by_account = np.lexsort((rank, account))
+    place = np.arange(len(rows)) - np.repeat(
+        starts := _runs(account[by_account]), np.diff(np.concatenate((starts, [len(rows)])))
+    )
+    if int(place.max()) >= most:
+        rows = np.sort(by_account[place < most])
+    accounts, first = np.unique(account[rows], return_index=True)
+    by_hash = np.lexsort((accounts, rank[rows][first]))
+    order_of = np.empty(int(accounts.max()) + 1, np.int64)
+    order_of[accounts[by_hash]] = np.arange(len(accounts))
+    total = n_pairs(rows)
+    n_kept = len(accounts)
+    kept = rows
+    while total > max_pairs and n_kept > 2:
+        n_kept = max(2, min(int(n_kept * np.sqrt(max_pairs / total)), n_kept - 1))
+        kept = rows[order_of[account[rows]] < n_kept]
+        total = n_pairs(kept)
+    return kept
+
+
+@dataclass(frozen=True)
+class _Spans:
+    """Where the partners of each row of a layer are: the ``n_after`` rows right behind it.
+
+    ``total`` counts the pairs before each row, shape (n + 1,).
+    """
+
+    n_after: IntArray
+    total: IntArray
+
+    @classmethod
+    def of(cls, layer: LayerEvents, window_us: int) -> _Spans:
+        upto = last_partner(layer.obj, layer.time_us, window_us)
+        n_after = upto - np.arange(1, len(layer) + 1)
+        return cls(n_after, np.concatenate(([0], np.cumsum(n_after))))
+
+    def pairs(self, start: int, end: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Rows i and j of each pair whose first row is in ``[start, end)``."""
+        counts = self.n_after[start:end]
+        first = np.arange(start, end)
+        i = np.repeat(first.astype(np.int32), counts)
+        j = np.repeat((first + 1 - (self.total[start:end] - self.total[start])).astype(np.int32), counts)
+        j += np.arange(len(j), dtype=np.int32)
+        return i, j
+
+    def stretches(self, start: int, end: int, chunk_pairs: int) -> Iterator[tuple[int, int]]:
+        """``[start, end)`` cut into stretches of rows with about ``chunk_pairs`` pairs, at least one row."""
+        while start < end:
+            stop = int(np.searchsorted(self.total, self.total[start] + chunk_pairs, "right")) - 1
+            stop = min(max(stop, start + 1), end)
+            yield start, stop
+            start = stop
+
+    def whole_objects(self, obj: IntArray, chunk_pairs: int) -> Iterator[tuple[int, int]]:
+        """The layer cut into stretches of whole objects, of about ``chunk_pairs`` pairs or one object."""
+        start = 0
+        while start < len(obj):
+            stop = int(np.searchsorted(self.total, self.total[start] + chunk_pairs, "right")) - 1
+            stop = min(max(stop, start + 1), len(obj))
+            if stop < len(obj):
+                begin = start + int(np.searchsorted(obj[start:stop], obj[stop], "left"))
+                stop = begin if begin > start else int(np.searchsorted(obj, obj[start], "right"))
+            yield start, stop
+            start = stop
+
+
 def pair_chunks(
-    layer: LayerEvents, window_us: int, chunk_pairs: int = _CHUNK_PAIRS
+    layer: LayerEvents, window_us: int, chunk_pairs: int | None = None
 ) -> Iterator[tuple[IntArray, IntArray]]:
-    """Rows (i, j) of every pair, i before j in the sorted layer, in chunks of about ``chunk_pairs``."""
-    upto = last_partner(layer.obj, layer.time_us, window_us)
-    n_after = upto - np.arange(len(layer)) - 1
-    total = np.concatenate(([0], np.cumsum(n_after)))
-    start = 0
-    while start < len(layer):
-        end = int(np.searchsorted(total, total[start] + chunk_pairs, "right")) - 1
-        end = min(max(end, start + 1), len(layer))
-        # Never split an object over two chunks unless it alone is larger than a chunk: fewer partials.
-        if end < len(layer):
-            boundary = int(np.searchsorted(layer.obj[start:end], layer.obj[end], "left")) + start
-            end = boundary if boundary > start else end
-        counts = n_after[start:end]
-        i = np.repeat(np.arange(start, end), counts)
+    """Rows (i, j) of every pair, i before j in the sorted layer, in chunks of about ``chunk_pairs``.
+
+    The pairs of one object may be spread over several chunks.
+    """
+    spans = _Spans.of(layer, window_us)
+    for start, end in spans.stretches(0, len(layer), chunk_pairs or CHUNK_PAIRS):
+        i, j = spans.pairs(start, end)
+        different = layer.account[i] != layer.account[j]
         if len(i):
-            j = i + 1 + np.arange(len(i)) - np.repeat(total[start:end] - total[start], counts)
-            different = layer.account[i] != layer.account[j]
-            yield i[different], j[different]
-        start = end
-
-
-def _keys(layer: LayerEvents, i: IntArray, j: IntArray) -> IntArray:
-    x, y = layer.account[i], layer.account[j]
-    return np.minimum(x, y) * layer.n_accounts + np.maximum(x, y)
+            yield i[different].astype(np.int64), j[different].astype(np.int64)
 
 
 class _RepeatFilter:
-    """Which edge keys may occur at least twice: exact "no", probable "yes", in bounded memory."""
+    """Which edges may have two pairs: exact "no", probable "yes", in bounded memory.
 
-    def __init__(self) -> None:
-        self._once = np.zeros(1 << _FILTER_BITS, bool)
-        self._twice = np.zeros(1 << _FILTER_BITS, bool)
+    An edge is known by the sum of its accounts' hashes, which both orders share.
+    """
 
-    @staticmethod
-    def _bucket(key: IntArray) -> NDArray[np.uint32]:
-        with np.errstate(over="ignore"):
-            mixed = key.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-        return (mixed >> np.uint64(64 - _FILTER_BITS)).astype(np.uint32)
+    def __init__(self, account: IntArray, n_pairs: int) -> None:
+        self.hash = (mix64(account.astype(np.uint64)) >> np.uint64(32)).astype(np.uint32)
+        n_bits = min(max(n_pairs.bit_length() + 3, _FILTER_BITS[0]), _FILTER_BITS[1])
+        self._shift = np.uint32(32 - n_bits)
+        self._once = np.zeros(1 << n_bits, bool)
+        self._twice = np.zeros(1 << n_bits, bool)
 
-    def add(self, key: IntArray) -> None:
-        bucket = np.sort(self._bucket(key))
+    def of_pairs(self, spans: _Spans, start: int, end: int) -> NDArray[np.uint32]:
+        """Bucket of each pair of `_Spans.pairs`."""
+        counts = spans.n_after[start:end]
+        first = np.arange(start + 1, end + 1)
+        j = np.repeat((first - (spans.total[start:end] - spans.total[start])).astype(np.int32), counts)
+        j += np.arange(len(j), dtype=np.int32)
+        bucket = np.repeat(self.hash[start:end], counts)
+        bucket += self.hash[j]
+        bucket >>= self._shift
+        return bucket
+
+    def add(self, bucket: NDArray[np.uint32]) -> None:
+        bucket = np.sort(bucket)
         self._twice[bucket[1:][bucket[1:] == bucket[:-1]]] = True
         self._twice[bucket[self._once[bucket]]] = True
         self._once[bucket] = True
 
-    def may_repeat(self, key: IntArray) -> NDArray[np.bool_]:
-        result: NDArray[np.bool_] = self._twice[self._bucket(key)]
+    def may_repeat(self, bucket: NDArray[np.uint32]) -> NDArray[np.bool_]:
+        result: NDArray[np.bool_] = self._twice[bucket]
         return result
 
 
@@ -284,40 +380,53 @@ def _runs(sorted_values: IntArray) -> IntArray:
     return np.concatenate(([0], np.flatnonzero(sorted_values[1:] != sorted_values[:-1]) + 1))
 
 
-def _distinct(edge: IntArray, value: IntArray, n_values: int) -> tuple[IntArray, IntArray]:
-    """Distinct (edge, value) combinations, sorted, as two arrays."""
-    packed = np.sort(edge * n_values + value)
+def _distinct(group: IntArray, value: IntArray) -> tuple[IntArray, IntArray]:
+    """Distinct (group, value) combinations, sorted, as two arrays; values are not negative."""
+    n_values = int(value.max()) + 1 if len(value) else 1
+    packed = np.sort(group * n_values + value)
     packed = packed[_runs(packed)]
     return packed // n_values, packed % n_values
 
 
-def _aggregated(layer: LayerEvents, i: IntArray, j: IntArray, key: IntArray) -> PartialEdges:
-    """Partial edges of enumerated pairs."""
+def _aggregated(layer: LayerEvents, i: IntArray, j: IntArray) -> PartialEdges:
+    """Partial edges of enumerated pairs of different accounts."""
+    x, y = layer.account[i], layer.account[j]
+    key = np.minimum(x, y) * layer.n_accounts + np.maximum(x, y)
     order = np.argsort(key)
     key, i, j = key[order], i[order], j[order]
     start = _runs(key)
     n_pairs = np.diff(np.concatenate((start, [len(key)])))
-    edge = np.repeat(np.arange(len(start)), n_pairs)
     i_is_a = layer.account[i] < layer.account[j]
     lag = layer.time_us[j] - layer.time_us[i]
     leads = np.where(lag == 0, 1, np.where(i_is_a, 2, 0))
-    n_events = int(layer.event.max()) + 1
-    edge_a, event_a = _distinct(edge, layer.event[np.where(i_is_a, i, j)], n_events)
-    edge_b, event_b = _distinct(edge, layer.event[np.where(i_is_a, j, i)], n_events)
-    edge_o, _ = _distinct(edge, layer.obj[i], layer.n_objects)
+    spans_objects = layer.events_span_objects
+    a, b = np.where(i_is_a, i, j), np.where(i_is_a, j, i)
     none = np.empty(0, np.int64)
+    n_objects, n_a, n_b = (np.ones(len(start), np.int64) for _ in range(3))
+    # Most edges have one pair, and nothing to be told apart.
+    several = np.flatnonzero(n_pairs > 1)
+    if len(several):
+        pairs = np.flatnonzero(np.repeat(n_pairs > 1, n_pairs))
+        edge = np.repeat(np.arange(len(several)), n_pairs[several])
+        for counts, values in ((n_objects, layer.obj[i]), (n_a, layer.event[a]), (n_b, layer.event[b])):
+            of_edge, _ = _distinct(edge, values[pairs])
+            counts[several] = np.bincount(of_edge, minlength=len(several))
+    events_a = events_b = none
+    if spans_objects:
+        edge = np.repeat(np.arange(len(start)), n_pairs)
+        events_a, events_b = _distinct(edge, layer.event[a])[1], _distinct(edge, layer.event[b])[1]
     return PartialEdges(
         key=key[start],
         n_pairs=n_pairs,
-        n_objects=np.bincount(edge_o, minlength=len(start)),
-        n_a=np.bincount(edge_a, minlength=len(start)),
-        n_b=np.bincount(edge_b, minlength=len(start)),
+        n_objects=n_objects,
+        n_a=n_a,
+        n_b=n_b,
         a_leads_twice=np.add.reduceat(leads, start) if len(start) else none,
         first_us=np.minimum.reduceat(layer.time_us[i], start) if len(start) else none,
         last_us=np.maximum.reduceat(layer.time_us[j], start) if len(start) else none,
         lags_us=lag,
-        events_a=event_a if layer.events_span_objects else none,
-        events_b=event_b if layer.events_span_objects else none,
+        events_a=events_a,
+        events_b=events_b,
     )
 
 
@@ -345,24 +454,41 @@ def partial_edges(
     Returns
     -------
     list of PartialEdges
-        One for each chunk of pairs, to be merged by `merged_edges`.
+        To be merged by `merged_edges`. Each holds all pairs of its edges on each of its objects.
     """
+    spans = _Spans.of(layer, window_us)
     repeats = None
     if min_pairs >= 2:
-        repeats = _RepeatFilter()
-        for i, j in pair_chunks(layer, window_us):
-            repeats.add(_keys(layer, i, j))
+        repeats = _RepeatFilter(layer.account, int(spans.total[-1]))
+        for start, end in spans.stretches(0, len(layer), CHUNK_PAIRS):
+            repeats.add(repeats.of_pairs(spans, start, end))
+
+    def pairs_of(start: int, end: int, part: int, n_parts: int) -> tuple[IntArray, IntArray]:
+        """Pairs that stay, of the edges that fall to one of ``n_parts`` parts."""
+        found: list[tuple[NDArray[np.int32], NDArray[np.int32]]] = []
+        for first, last in spans.stretches(start, end, CHUNK_PAIRS):
+            i, j = spans.pairs(first, last)
+            if repeats is not None:
+                stays = np.flatnonzero(repeats.may_repeat(repeats.of_pairs(spans, first, last)))
+                i, j = i[stays], j[stays]
+            stays = layer.account[i] != layer.account[j]
+            if n_parts > 1:
+                stays &= (layer.account[i] + layer.account[j]) % n_parts == part
+            if qualified is not None:
+                stays &= qualified[layer.account[i]] | qualified[layer.account[j]]
+            found.append((i[stays], j[stays]))
+        i, j = (np.concatenate([pair[side] for pair in found]) for side in (0, 1))
+        return i.astype(np.int64), j.astype(np.int64)
+
     partials = []
-    for i, j in pair_chunks(layer, window_us):
-        if qualified is not None:
-            stays = qualified[layer.account[i]] | qualified[layer.account[j]]
-            i, j = i[stays], j[stays]
-        key = _keys(layer, i, j)
-        if repeats is not None:
-            stays = repeats.may_repeat(key)
-            i, j, key = i[stays], j[stays], key[stays]
-        if len(key):
-            partials.append(_aggregated(layer, i, j, key))
+    for start, end in spans.whole_objects(layer.obj, CHUNK_PAIRS):
+        # An object too large for one chunk is taken edge by edge, not row by row: counts of distinct
+        # events and objects only add up if all pairs that an edge has on one object are counted together.
+        n_parts = -(-int(spans.total[end] - spans.total[start]) // CHUNK_PAIRS) or 1
+        for part in range(n_parts):
+            i, j = pairs_of(start, end, part, n_parts)
+            if len(i):
+                partials.append(_aggregated(layer, i, j))
     return partials
 
 
@@ -371,6 +497,23 @@ def merged_edges(partials: Sequence[PartialEdges], n_accounts: int) -> Edges:
     none = np.empty(0, np.int64)
     if not partials:
         return Edges(none, none, none, none, none, none, none.astype(float), none.astype(float), none, none)
+    part = partials[0] if len(partials) == 1 else _summed(partials)
+    return Edges(
+        a=part.key // n_accounts,
+        b=part.key % n_accounts,
+        n_pairs=part.n_pairs,
+        n_objects=part.n_objects,
+        n_a=part.n_a,
+        n_b=part.n_b,
+        median_lag_us=_grouped_median(part.lags_us, part.n_pairs),
+        a_leads_share=part.a_leads_twice / (2 * part.n_pairs),
+        first_us=part.first_us,
+        last_us=part.last_us,
+    )
+
+
+def _summed(partials: Sequence[PartialEdges]) -> PartialEdges:
+    """Several partials as one."""
 
     def joined(name: str) -> IntArray:
         return np.concatenate([getattr(p, name) for p in partials])
@@ -378,61 +521,85 @@ def merged_edges(partials: Sequence[PartialEdges], n_accounts: int) -> Edges:
     key = joined("key")
     order = np.argsort(key, kind="stable")
     start = _runs(key[order])
-    edge_of_part = np.empty(len(key), np.int64)
-    edge_of_part[order] = np.repeat(np.arange(len(start)), np.diff(np.concatenate((start, [len(key)]))))
     n_edges = len(start)
+    edge_of_part = np.empty(len(key), np.int64)
+    edge_of_part[order] = np.repeat(np.arange(n_edges), np.diff(np.concatenate((start, [len(key)]))))
 
     def summed(name: str) -> IntArray:
         return np.add.reduceat(joined(name)[order], start)
 
-    n_pairs = summed("n_pairs")
-    edge_of_lag = np.repeat(edge_of_part, joined("n_pairs"))
-    n_a, n_b = summed("n_a"), summed("n_b")
-    if any(len(p.events_a) for p in partials):
-        events_a, events_b = joined("events_a"), joined("events_b")
-        n_events = int(max(events_a.max(), events_b.max())) + 1
-        edge_a, _ = _distinct(np.repeat(edge_of_part, joined("n_a")), events_a, n_events)
-        edge_b, _ = _distinct(np.repeat(edge_of_part, joined("n_b")), events_b, n_events)
-        n_a, n_b = np.bincount(edge_a, minlength=n_edges), np.bincount(edge_b, minlength=n_edges)
-    unique_key = key[order][start]
-    return Edges(
-        a=unique_key // n_accounts,
-        b=unique_key % n_accounts,
-        n_pairs=n_pairs,
+    n_events = {"events_a": summed("n_a"), "events_b": summed("n_b")}
+    events = {side: joined(side) for side in n_events}
+    for side, counts in (("events_a", "n_a"), ("events_b", "n_b")):
+        if len(events[side]):
+            of_edge, events[side] = _distinct(np.repeat(edge_of_part, joined(counts)), events[side])
+            n_events[side] = np.bincount(of_edge, minlength=n_edges)
+    lags = joined("lags_us")
+    by_edge = np.argsort(np.repeat(edge_of_part, joined("n_pairs")), kind="stable")
+    return PartialEdges(
+        key=key[order][start],
+        n_pairs=summed("n_pairs"),
         n_objects=summed("n_objects"),
-        n_a=n_a,
-        n_b=n_b,
-        median_lag_us=_grouped_median(edge_of_lag, joined("lags_us"), n_pairs),
-        a_leads_share=summed("a_leads_twice") / (2 * n_pairs),
+        n_a=n_events["events_a"],
+        n_b=n_events["events_b"],
+        a_leads_twice=summed("a_leads_twice"),
         first_us=np.minimum.reduceat(joined("first_us")[order], start),
         last_us=np.maximum.reduceat(joined("last_us")[order], start),
+        lags_us=lags[by_edge],
+        events_a=events["events_a"],
+        events_b=events["events_b"],
     )
 
 
-def _grouped_median(group: IntArray, value: IntArray, sizes: IntArray) -> NDArray[np.float64]:
-    """Median of ``value`` in each group; every group has ``sizes`` >= 1 values."""
+def _grouped_median(value: IntArray, sizes: IntArray) -> NDArray[np.float64]:
+    """Median of each of consecutive groups of ``sizes`` >= 1 values."""
+    start = np.cumsum(sizes) - sizes
+    median: NDArray[np.float64] = value[start].astype(np.float64)
+    several = np.flatnonzero(sizes > 1)
+    if not len(several):
+        return median
+    of_several = np.repeat(sizes > 1, sizes)
+    value, sizes = value[of_several], sizes[several]
+    group = np.repeat(np.arange(len(several)), sizes)
     span = int(value.max()) + 1
-    if len(sizes) * span < 2**63:
+    if len(several) * span < _EXACT:
         value = np.sort(group * span + value) % span
     else:
         value = value[np.lexsort((value, group))]
-    start = np.concatenate(([0], np.cumsum(sizes)[:-1]))
-    low, high = value[start + (sizes - 1) // 2], value[start + sizes // 2]
-    return (low + high) / 2.0
+    start = np.cumsum(sizes) - sizes
+    median[several] = (value[start + (sizes - 1) // 2] + value[start + sizes // 2]) / 2.0
+    return median
 
 
 def accounts_in_pairs(layer: LayerEvents, window_us: int, min_events: int) -> NDArray[np.bool_]:
     """Accounts with at least ``min_events`` distinct events that stand in a pair, shape (n_accounts,)."""
-    paired = np.zeros(len(layer), bool)
-    for i, j in pair_chunks(layer, window_us):
-        paired[i] = True
-        paired[j] = True
+    paired = _rows_in_pairs(layer, window_us)
     account, event = layer.account[paired], layer.event[paired]
     if layer.events_span_objects and len(event):
         _, first = np.unique(event, return_index=True)
         account = account[first]
     result: NDArray[np.bool_] = np.bincount(account, minlength=layer.n_accounts) >= min_events
     return result
+
+
+def _rows_in_pairs(layer: LayerEvents, window_us: int) -> NDArray[np.bool_]:
+    """True for rows with a partner: the nearest row of another account is near enough, on either side."""
+    n = len(layer)
+    paired = np.zeros(n, bool)
+    if not n:
+        return paired
+    # Runs of one account on one object; the nearest others are the rows right before and right after a run.
+    turn = np.concatenate(
+        ([True], (layer.obj[1:] != layer.obj[:-1]) | (layer.account[1:] != layer.account[:-1]))
+    )
+    start = np.flatnonzero(turn)
+    length = np.diff(np.concatenate((start, [n])))
+    for nearest in (np.repeat(start - 1, length), np.repeat(start + length, length)):
+        inside = (nearest >= 0) & (nearest < n)
+        other = np.clip(nearest, 0, n - 1)
+        inside &= layer.obj[other] == layer.obj
+        paired |= inside & (np.abs(layer.time_us[other] - layer.time_us) <= window_us)
+    return paired
 
 
 def coaction_edges(
