@@ -1,6 +1,7 @@
 """Account benchmarks by command: ``python -m benchmarks.accounts NAME``.
 
-``in-domain``      cross-validation on each labelled set, with and without text, folds by account and by shared objects
+``in-domain``      cross-validation on each labelled set, with and without text, folds by account and by
+shared objects
 ``transfer``       trained on one set, tested on another; leave one data set out
 ``agents``         a line for each AI agent
 ``false-positives``  the people ranked highest, to be looked at by hand

@@ -52,7 +52,8 @@ def real_platform(name: str) -> LabelledPlatform:
 
 
 def shared_objects(platform: LabelledPlatform) -> dict[str, str]:
-    """Account id to its connected component over shared objects: accounts that work together stay in one fold.
+    """Account id to its connected component over shared objects: accounts that work together stay in one
+    fold.
 
     Objects with more than 50 accounts join nobody, or nearly all accounts would be one component.
     """

@@ -62,9 +62,8 @@ def _clock_people() -> None:
         tested = ~np.isnan(value)
         for kind, wanted in (("people", ("human", ASSISTED)), ("hosted", ("automated", "ai_managed"))):
             chosen = np.isin(label, wanted) & tested
-            print(
-                f"\n{name}: {kind} with a clock at p < 1e-6: {Share(int((value[chosen] > 6).sum()), int(chosen.sum()))}"
-            )
+            share = Share(int((value[chosen] > 6).sum()), int(chosen.sum()))
+            print(f"\n{name}: {kind} with a clock at p < 1e-6: {share}")
 
 
 def fitted_on(
@@ -132,25 +131,23 @@ def _tree(train: list[LabelledPlatform], test: LabelledPlatform, what: str) -> d
 def agents(_: argparse.Namespace) -> None:
     """Held-out score of each AI agent, and how many people score higher."""
     platform = real_platform("aidev_a")
-    rows = []
     found = training_rows([platform], head_signals(with_text=True))
     with_text, _p = held_out_scores(found, boosting=True, seed=0)
     without = training_rows([platform], head_signals(with_text=False))
     plain, _q = held_out_scores(without, boosting=True, seed=0)
-    for i in np.flatnonzero(found.label == "ai_managed"):
-        rows.append(
-            {
-                "agent": found.account_id[i],
-                "events": int(found.n_events[i]),
-                "people above it, with text": str(
-                    Share(int((with_text[found.y == 0] > with_text[i]).sum()), int((found.y == 0).sum()))
-                ),
-                "without text": str(
-                    Share(int((plain[found.y == 0] > plain[i]).sum()), int((found.y == 0).sum()))
-                ),
-                "found at 1 %": "yes" if with_text[i] > people_threshold(found.y, with_text, 0.01) else "no",
-            }
-        )
+    people = found.y == 0
+    n_people = int(people.sum())
+    threshold = people_threshold(found.y, with_text, 0.01)
+    rows = [
+        {
+            "agent": found.account_id[i],
+            "events": int(found.n_events[i]),
+            "people above it, with text": str(Share(int((with_text[people] > with_text[i]).sum()), n_people)),
+            "without text": str(Share(int((plain[people] > plain[i]).sum()), n_people)),
+            "found at 1 %": "yes" if with_text[i] > threshold else "no",
+        }
+        for i in np.flatnonzero(found.label == "ai_managed")
+    ]
     print("\n".join(figure_table(rows)))
 
 

@@ -247,5 +247,6 @@ def speed(chosen: argparse.Namespace) -> None:
     ]
     print("\n".join(figure_table(rows)))
     print(
-        f"\n{table.n_accounts:,} accounts, {int(np.sum(table.sufficient)):,} scored, tiers {dict(found.tier_counts)}"
+        f"\n{table.n_accounts:,} accounts, {int(np.sum(table.sufficient)):,} scored, tiers "
+        f"{dict(found.tier_counts)}"
     )

@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 def command(out: Output, /, **options: Any) -> None:
     """Measure a model on labelled events it has not seen.
 
-    Prints how well it ranks (AUPRC, AUROC, hosted accounts found at 1 % and 0.1 % of people flagged, precision among
-    the first), how honest its probabilities are, which tiers follow without the network, and what the errors cost.
+    Prints how well it ranks (AUPRC, AUROC, hosted accounts found at 1 % and 0.1 % of people flagged,
+    precision among
+    the first), how honest its probabilities are, which tiers follow without the network, and what the
+    errors cost.
     """
     from graphscan.verdicts.labels import read_labels
     from graphscan.verdicts.modelfile import file_sha256, read_model
@@ -77,7 +79,8 @@ def evaluated(
     y = np.array([one in HOSTED for one in label], dtype=np.int64)[known]
     if not 0 < y.sum() < len(y):
         raise GraphscanError(
-            f"nothing to compare: {int(y.sum())} hosted accounts and {int((1 - y).sum())} people with enough events",
+            f"nothing to compare: {int(y.sum())} hosted accounts and {int((1 - y).sum())} people with "
+            f"enough events",
             "--labels",
             "give labels of both kinds for accounts that occur in the events",
             EXIT_INPUT,

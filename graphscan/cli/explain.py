@@ -24,7 +24,8 @@ REASONS_FILE = "account_reasons.parquet"
 def command(out: Output, /, account: str, run_dir: str) -> None:
     """Say why an account has its tier.
 
-    Reads a run folder: the tier and its reasons with values and example events, the conditions that a higher tier
+    Reads a run folder: the tier and its reasons with values and example events, the conditions that a
+    higher tier
     would need and lacks, and what would change the decision.
     """
     keep_pandas_out_of_arrow()
@@ -112,13 +113,15 @@ def shown(document: Mapping[str, Any]) -> list[str]:
     for one in sorted(signals, key=lambda d: -d.get("contribution", 0.0)):
         usual = f" (half of the accounts: {one['null_value']:.2f})" if "null_value" in one else ""
         lines.append(
-            f"  {one['code']}: {one.get('detail', '')}{usual}, adds {one.get('contribution', 0.0):.2f} to the log-odds"
+            f"  {one['code']}: {one.get('detail', '')}{usual}, adds {one.get('contribution', 0.0):.2f} "
+            f"to the log-odds"
         )
     lines += _why_not_higher(document)
     if document["examples"]:
         lines += ["", "Example events"]
         lines += [
-            f"- {safe(str(e['reason']))}: {safe(str(e['event_id']))} on {safe(str(e['object_id']))} at {e['at']}"
+            f"- {safe(str(e['reason']))}: {safe(str(e['event_id']))} on {safe(str(e['object_id']))} at "
+            f"{e['at']}"
             for e in document["examples"][:10]
         ]
     return lines

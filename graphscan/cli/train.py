@@ -25,14 +25,18 @@ if TYPE_CHECKING:
     "--scope",
     type=click.Choice(["platform", "general"]),
     default="platform",
-    help="platform: for use where the labels are from; general: to carry to other platforms, never deciding there.",
+    help=(
+        "platform: for use where the labels are from; general: to carry to other platforms, never "
+        "deciding there."
+    ),
 )
 @click.option("--seed", type=click.IntRange(0), default=0, metavar="S", help="Seed of folds and trees.")
 @output_options
 def command(out: Output, /, **options: Any) -> None:
     """Train a model on events and labels, and write it with its card.
 
-    Labels are human, human_ai_assisted, automated (or bot) and ai_managed (or ai_agent); others are left out and
+    Labels are human, human_ai_assisted, automated (or bot) and ai_managed (or ai_agent); others are left
+    out and
     counted. Beside MODEL stands MODEL.md: training data, features, cross-validated figures, limits.
     """
     from pathlib import Path
@@ -92,10 +96,12 @@ def _shown(document: Mapping[str, Any]) -> list[str]:
         f"model    {document['model']}  (sha256 {document['sha256'][:16]}…)",
         f"card     {document['card']}",
     ]
-    for counts in document["accounts"].values():
-        lines.append("trained  " + ", ".join(f"{n} {label}" for label, n in counts.items()))
-    for row in document["figures"]:
-        lines.append(
-            f"{row['what']}: AUPRC {row['AUPRC']}, AUROC {row['AUROC']}, TPR at 1 % {row['TPR at 1 % FPR']}"
-        )
+    lines += [
+        "trained  " + ", ".join(f"{n} {label}" for label, n in counts.items())
+        for counts in document["accounts"].values()
+    ]
+    lines += [
+        f"{row['what']}: AUPRC {row['AUPRC']}, AUROC {row['AUROC']}, TPR at 1 % {row['TPR at 1 % FPR']}"
+        for row in document["figures"]
+    ]
     return lines

@@ -45,7 +45,8 @@ SIGNALS: Final = (
         "actions",
         1,
         "Variety of the actions",
-        "Shannon entropy of the actions (with their detail) of the last 100 acts; missing where the whole source "
+        "Shannon entropy of the actions (with their detail) of the last 100 acts; missing where the "
+        "whole source "
         "knows one action only",
         "bit",
         -1,
@@ -61,8 +62,10 @@ SIGNALS: Final = (
         "actions",
         1,
         "Variety of what is done with one object",
-        "Shannon entropy of the sequences of actions (up to 8) that the account did in each of its last 50 threads "
-        "(what it answers, else what it acts on), divided by log2 of their number; missing where every sequence of "
+        "Shannon entropy of the sequences of actions (up to 8) that the account did in each of its last"
+        " 50 threads "
+        "(what it answers, else what it acts on), divided by log2 of their number; missing where every "
+        "sequence of "
         "the whole source is one act of one kind",
         "0..1",
         -1,
@@ -70,7 +73,8 @@ SIGNALS: Final = (
         "8 threads",
         ("detail", "parent_id"),
         _PEOPLE + " Platforms where most people do one thing with an object.",
-        "Own definition, after the action strings of digital DNA: Cresci et al. 2016, doi:10.1109/MIS.2016.29",
+        "Own definition, after the action strings of digital DNA: Cresci et al. 2016, "
+        "doi:10.1109/MIS.2016.29",
         "variety of what it did in {n} threads {value:.2f}",
     ),
 )

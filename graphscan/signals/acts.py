@@ -59,7 +59,8 @@ def detected_resolution_us(times_us: NDArray[np.int64]) -> int:
 class AccountActs:
     """Events grouped by account, in time order within each.
 
-    Rows are those of ``events`` (canonical order). ``order`` lists rows grouped by account; the acts of account
+    Rows are those of ``events`` (canonical order). ``order`` lists rows grouped by account; the acts of
+    account
     ``a`` are ``order[start[a]:start[a + 1]]``. Arrays named ``*_g`` are in that grouped order.
     """
 
@@ -134,7 +135,7 @@ class AccountActs:
 
     @cached_property
     def parent_row(self) -> NDArray[np.int64]:
-        """Row of the event that an act answers, -1 where ``parent_id`` names no earlier event of the table."""
+        """Row of the event that an act answers, -1 where ``parent_id`` names no earlier event."""
         place = pc.index_in(
             self.events.column("parent_id").combine_chunks(),
             value_set=self.events.column("event_id").combine_chunks(),

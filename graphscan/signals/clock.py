@@ -30,8 +30,10 @@ SIGNALS: Final = (
         "clock",
         1,
         "Session starts locked to a clock",
-        "-log10 of the Rayleigh p-value of the phases of session starts (600 s of silence before each) at periods "
-        "of 5 to 120 minutes, Bonferroni over the periods; periods up to 5 times the time resolution are left out",
+        "-log10 of the Rayleigh p-value of the phases of session starts (600 s of silence before each) "
+        "at periods "
+        "of 5 to 120 minutes, Bonferroni over the periods; periods up to 5 times the time resolution "
+        "are left out",
         "-log10 p",
         1,
         True,
@@ -46,7 +48,8 @@ SIGNALS: Final = (
         "clock",
         1,
         "Session starts at one interval",
-        "largest share of intervals between session starts (600 s of silence before each) that lie within 5 % of "
+        "largest share of intervals between session starts (600 s of silence before each) that lie "
+        "within 5 % of "
         "one value, less the share expected if the logarithms of the intervals were spread evenly over their "
         "middle 80 %",
         "share above chance",
@@ -55,7 +58,8 @@ SIGNALS: Final = (
         "30 session starts",
         (),
         "People with a strict routine, devices that check in for their owner.",
-        "Own definition, after the periodicity of bots in Gianvecchio et al. 2011, doi:10.1109/TNET.2011.2126591",
+        "Own definition, after the periodicity of bots in Gianvecchio et al. 2011, "
+        "doi:10.1109/TNET.2011.2126591",
         "{value:.0%} of {n} intervals between sessions are the same within 5 %, beyond chance",
     ),
 )
@@ -164,7 +168,8 @@ def _interval_regularity(
     n = count(g, a)
     order = np.lexsort((log_interval, g))
     gs, ls = g[order], log_interval[order]
-    # Widest set of intervals within a factor of 1.1: a sliding window over the sorted logarithms, per account.
+    # Widest set of intervals within a factor of 1.1: a sliding window over the sorted logarithms, per
+    # account.
     offset = ls + gs * 1e3
     upper = np.searchsorted(offset, offset + np.log(1 + REGULAR_SHARE), side="right")
     held = (upper - np.arange(len(ls))).astype(np.float64)

@@ -1,7 +1,9 @@
 """Content: does the account repeat itself the way a template or one prompt does?
 
-Only an account's own texts are compared with each other; what many accounts share belongs to the network. Text
-alone never restricts anybody: people let machines help them write, and detectors of machine text accuse people
+Only an account's own texts are compared with each other; what many accounts share belongs to the network.
+Text
+alone never restricts anybody: people let machines help them write, and detectors of machine text accuse
+people
 who write in a second language.
 """
 
@@ -83,7 +85,8 @@ SIGNALS: Final = (
         "content",
         1,
         "Texts that begin alike",
-        "share of the last 50 texts whose first 12 characters, with links, mentions, names and numbers masked, "
+        "share of the last 50 texts whose first 12 characters, with links, mentions, names and numbers "
+        "masked, "
         "begin another own text too",
         "share",
         1,
@@ -99,7 +102,8 @@ SIGNALS: Final = (
         "content",
         1,
         "Texts from one template",
-        "share of the last 50 texts whose whole skeleton (links, mentions, names and numbers masked) occurs again",
+        "share of the last 50 texts whose whole skeleton (links, mentions, names and numbers masked) "
+        "occurs again",
         "share",
         1,
         True,
@@ -114,7 +118,8 @@ SIGNALS: Final = (
         "content",
         1,
         "Near-duplicate texts",
-        "share of the last 50 texts (at least 16 distinct 5-grams) with Jaccard similarity of at least 0.5 to "
+        "share of the last 50 texts (at least 16 distinct 5-grams) with Jaccard similarity of at least "
+        "0.5 to "
         "another own text, on distinct character 5-grams, estimated by one-permutation hashing with 128 bins",
         "share",
         1,
@@ -315,7 +320,9 @@ def gram_sketches(text: pa.Array) -> tuple[NDArray[np.uint32], NDArray[np.int64]
 
 
 def sketch_jaccard(sketch: NDArray[np.uint32]) -> NDArray[np.float64]:
-    """Estimated Jaccard similarity of all pairs of texts, shape (n, n): equal bins over bins filled in either."""
+    """Estimated Jaccard similarity of all pairs of texts, shape (n, n): equal bins over bins filled in
+    either.
+    """
     filled = sketch != _EMPTY
     equal = (sketch[:, None, :] == sketch[None, :, :]) & filled[:, None, :]
     either = filled[:, None, :] | filled[None, :, :]

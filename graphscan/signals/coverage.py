@@ -3,19 +3,24 @@
 An act *looks hosted* when a mechanism that is proven for the account explains that very act:
 
 ``clock``
-    the session starts of the account are locked to a clock (Rayleigh p < 1e-6 over all periods), and the session
-    of the act began on the beat; or at least half of its intervals between sessions are equal within 10 % beyond
+    the session starts of the account are locked to a clock (Rayleigh p < 1e-6 over all periods), and the
+    session
+    of the act began on the beat; or at least half of its intervals between sessions are equal within 10 %
+    beyond
     chance, and the session of the act began at that interval;
 ``timing``
-    the account goes without rest on at least seven days and in at least half of its acts, and the 24 hours around
+    the account goes without rest on at least seven days and in at least half of its acts, and the 24
+    hours around
     the act hold no rest of four hours;
 ``latency``
-    the account writes too fast in at least half of its answers or of its own sequence of texts, and the text of
+    the account writes too fast in at least half of its answers or of its own sequence of texts, and the
+    text of
     the act came at more than 30 characters a second;
 ``network``
     the act is evidence of a tested cluster that has the account in its core by its own acts.
 
-How a text reads never makes an act look hosted. Everything else an account does counts as its person's own act,
+How a text reads never makes an act look hosted. Everything else an account does counts as its person's own
+act,
 so an account that a person uses beside an assistant has a low coverage, and few acts give a low bound.
 """
 

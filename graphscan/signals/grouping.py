@@ -67,7 +67,8 @@ def missing_below(value: Floats, n: Ints, floor: int) -> Floats:
 
 
 def top_rows(group: Ints, row: Ints, weight: Floats, n_groups: int, k: int) -> Ints:
-    """Up to ``k`` rows of largest weight per group, ties by row; shape (n_groups, k), -1 where there are fewer.
+    """Up to ``k`` rows of largest weight per group, ties by row; shape (n_groups, k), -1 where there are
+    fewer.
 
     Parameters
     ----------

@@ -25,7 +25,8 @@ SIGNALS: Final = (
         "human",
         1,
         "Two-way conversation",
-        "share of acts that answer an answer: in the thread the account acted, then somebody else, then the account "
+        "share of acts that answer an answer: in the thread the account acted, then somebody else, then"
+        " the account "
         "again within a day and not within 5 seconds",
         "share",
         -1,

@@ -29,8 +29,10 @@ PROMPT_US: Final = 10 * US_PER_S
 ANSWERING: Final = tuple(ACTIONS.index(a) for a in ("post", "comment", "message", "chat_message", "other"))
 
 _ANSWER: Final = (
-    "an answer follows the act of somebody else that parent_id names, or where only threads are known it is the "
-    "account's first act after somebody else broke a silence of 10 minutes; not within 2 seconds of its own last act"
+    "an answer follows the act of somebody else that parent_id names, or where only threads are known "
+    "it is the "
+    "account's first act after somebody else broke a silence of 10 minutes; not within 2 seconds of its"
+    " own last act"
 )
 
 SIGNALS: Final = (
@@ -46,7 +48,8 @@ SIGNALS: Final = (
         "3 answers with text",
         ("text",),
         "People who paste prepared text, logs or tables.",
-        "Typing speeds: Dhakal et al. 2018, doi:10.1145/3173574.3174220 (fastest 1 % near 10 characters a second)",
+        "Typing speeds: Dhakal et al. 2018, doi:10.1145/3173574.3174220 (fastest 1 % near 10 characters"
+        " a second)",
         "{value:.0%} of {n} answers came faster than a person can write",
         own_acts=False,
     ),
@@ -93,7 +96,8 @@ SIGNALS: Final = (
         False,
         "5 answers within an hour",
         (),
-        "People who answer from notifications at once. Measured on two labelled sets it points the other way, so it is "
+        "People who answer from notifications at once. Measured on two labelled sets it points the "
+        "other way, so it is "
         "shown and moves no score.",
         "Spread of reply latency: Chavoshi et al. 2016, doi:10.1109/ICDM.2016.0096",
         "answer times spread over {value:.2f} orders of magnitude ({n} answers)",
@@ -233,7 +237,7 @@ def too_fast(
     resolution_us: int,
     chars_per_s: float = CHARS_PER_S,
 ) -> NDArray[np.bool_]:
-    """Whether a text of that length cannot have been written in the lag; the rounding counts for the writer."""
+    """Whether a text cannot have been written in the lag; the rounding counts for the writer."""
     seconds = (lag_us + resolution_us) / US_PER_S
     with np.errstate(invalid="ignore"):
         return (length >= MIN_CHARS) & (length / seconds > chars_per_s)

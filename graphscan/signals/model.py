@@ -103,7 +103,8 @@ class SignalValues:
     n
         int64 of shape (n_accounts,): how many items (texts, gaps, answers, ...) the value rests on.
     example_rows
-        int64 of shape (n_accounts, <= N_EXAMPLES): rows of the event table that show it, -1 where there is none.
+        int64 of shape (n_accounts, <= N_EXAMPLES): rows of the event table that show it, -1 where
+        there is none.
     """
 
     value: NDArray[np.float64]

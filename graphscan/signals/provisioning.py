@@ -27,7 +27,8 @@ SIGNALS: Final = (
         "provisioning",
         1,
         "Created in a burst of look-alikes",
-        "-log10 of the Poisson p-value of the number of accounts with the same handle pattern (letters and numbers "
+        "-log10 of the Poisson p-value of the number of accounts with the same handle pattern (letters "
+        "and numbers "
         "masked, length kept) created within 10 minutes of the account, against the mean rate of the pattern",
         "-log10 p",
         1,

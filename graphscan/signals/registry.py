@@ -16,7 +16,7 @@ from graphscan.signals.network import ClusterFrames
 
 @dataclass(frozen=True)
 class SignalInputs:
-    """All that signals may read: the acts, the accounts file if there is one, the clusters if there are some."""
+    """All that signals may read: the acts, and the accounts file and the clusters if there are."""
 
     acts: AccountActs
     accounts: pa.Table | None = None

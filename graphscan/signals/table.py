@@ -37,13 +37,15 @@ def account_signals(
 ) -> SignalTable:
     """Signals and surface coverage of every account.
 
-    A signal that raises is named in ``failed`` and missing for everybody: it can then raise nobody's tier, and
+    A signal that raises is named in ``failed`` and missing for everybody: it can then raise nobody's
+    tier, and
     the policy lets nobody be terminated in that run.
 
     Parameters
     ----------
     events
-        Events in ``EVENT_SCHEMA``, canonical order. A column ``text_len`` may stand in for texts that the source
+        Events in ``EVENT_SCHEMA``, canonical order. A column ``text_len`` may stand in for texts that
+        the source
         cannot hand out.
     settings
         Floors of own acts and active days; by default 20 and 3.

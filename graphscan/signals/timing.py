@@ -72,7 +72,8 @@ SIGNALS: Final = (
         True,
         "10 active (day, hour) units",
         (),
-        "A weak rhythm: shift workers and travellers. A strong rhythm does not prove a person: schedulers can "
+        "A weak rhythm: shift workers and travellers. A strong rhythm does not prove a person: "
+        "schedulers can "
         "keep office hours.",
         "Fisher 1993, Statistical Analysis of Circular Data, ch. 4, doi:10.1017/CBO9780511564345",
         "strength of the daily rhythm {value:.2f} over {n} active hours",
@@ -98,7 +99,8 @@ SIGNALS: Final = (
         "timing",
         1,
         "Variety of the gaps",
-        "Shannon entropy of the classes of the last 100 gaps between acts (limits at 1 s, 10 s, 1 min, 10 min, 1 h, "
+        "Shannon entropy of the classes of the last 100 gaps between acts (limits at 1 s, 10 s, 1 min, "
+        "10 min, 1 h, "
         "1 day)",
         "bit",
         -1,
@@ -129,7 +131,8 @@ SIGNALS: Final = (
         "timing",
         1,
         "Acts without rest around them",
-        "share of acts whose surrounding 24 hours (12 before, 12 after) hold no silence of 4 hours; only acts with "
+        "share of acts whose surrounding 24 hours (12 before, 12 after) hold no silence of 4 hours; "
+        "only acts with "
         "own acts on both sides of that day count",
         "share",
         1,
@@ -204,7 +207,8 @@ def restless_acts(acts: AccountActs) -> tuple[NDArray[np.bool_], NDArray[np.bool
     Returns
     -------
     counted, restless
-        Whether the act can be judged (the account acts before and after that day), and whether it is restless.
+        Whether the act can be judged (the account acts before and after that day), and whether it is
+        restless.
     """
     n, time, group = acts.n_acts, acts.time_g, acts.account_g
     if n == 0:

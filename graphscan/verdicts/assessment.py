@@ -363,7 +363,9 @@ def _with_decision(evidence: AccountEvidence, past: PastDecision | None) -> Acco
 def _detector_counts(
     table: SignalTable, account: NDArray[np.int64], policy: Policy
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
-    """Texts with a detector's score, texts with a high one, and whether AI assistance is declared, by account."""
+    """Texts with a detector's score, texts with a high one, and whether AI assistance is declared, by
+    account.
+    """
     a = table.n_accounts
     column = table.events.column("ai_score").combine_chunks()
     given = np.asarray(column.is_valid())

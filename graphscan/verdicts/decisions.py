@@ -42,7 +42,8 @@ class Decisions:
     Parameters
     ----------
     past
-        Decisions, oldest first; the newest of an account counts, except that a rejected appeal leaves the verdict
+        Decisions, oldest first; the newest of an account counts, except that a rejected appeal leaves
+        the verdict
         before it standing.
     allow_list
         Accounts that the platform exempts.

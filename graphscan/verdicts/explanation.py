@@ -65,7 +65,10 @@ def explanation_rows(
                 family,
                 family=family,
                 holds=bool(has[row]),
-                threshold=f"{model.family_threshold.get(family, float('inf')):.2f}, which 19 of 20 people stay under",
+                threshold=(
+                    f"{model.family_threshold.get(family, float('inf')):.2f}, which 19 of 20 people stay"
+                    f" under"
+                ),
             )
         )
     for surface, counted in evidence.surfaces.items():
@@ -79,13 +82,15 @@ def explanation_rows(
                 detail=f"{counted.n_hosted} of {counted.n_acts} acts look hosted",
             )
         )
-    for rule in made.rules:
-        code, _, what = rule.partition(":")
-        rows.append(_row(account_id, "rule", ROUTE_REASON.get(code, code), holds=True, detail=what))
-    for leg in made.legs:
-        rows.append(
-            _row(account_id, "condition", leg.name, holds=leg.holds, threshold=leg.needed, detail=leg.seen)
-        )
+    named_rules = [rule.partition(":") for rule in made.rules]
+    rows += [
+        _row(account_id, "rule", ROUTE_REASON.get(code, code), holds=True, detail=what)
+        for code, _, what in named_rules
+    ]
+    rows += [
+        _row(account_id, "condition", leg.name, holds=leg.holds, threshold=leg.needed, detail=leg.seen)
+        for leg in made.legs
+    ]
     return rows
 
 

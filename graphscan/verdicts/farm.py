@@ -1,6 +1,7 @@
 """Farm membership: does the account belong to a group that one operator runs?
 
-The head sees the graph only: core membership by own acts, the strength of the timing test, the layers, and how
+The head sees the graph only: core membership by own acts, the strength of the timing test, the layers, and
+how
 automated the other core members look. So it can never take an account past ``review``.
 """
 
@@ -79,7 +80,9 @@ def farm_features(
 def fitted_farm(
     platforms: Sequence[LabelledPlatform], p_automation: Sequence[NDArray[np.float64]]
 ) -> FarmHead:
-    """Fit on accounts in clusters: hosted members of a campaign against everybody else; by hand where too few."""
+    """Fit on accounts in clusters: hosted members of a campaign against everybody else; by hand where too
+    few.
+    """
     from graphscan.signals.acts import account_acts
     from graphscan.signals.network import cluster_standing
     from graphscan.verdicts.heads import positive_logistic

@@ -1,4 +1,7 @@
-"""The policy as a page for the owners of accounts: what is fine, where the line is, what happens, how to contest."""
+# ruff: noqa: E501 - the page is prose, and Chinese characters count double
+"""The policy as a page for the owners of accounts: what is fine, where the line is, what happens, how to
+contest.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +35,8 @@ _EN = """# AI and automation: what is fine, and where the line is
 
 Policy `{name}`, version {version}.
 
-An account belongs to a person, and a person decides what it does. The question is never how a text was written.
+An account belongs to a person, and a person decides what it does. The question is never how a text was
+written.
 The question is: **who decides and posts?**
 
 ## Always fine
@@ -45,23 +49,32 @@ The question is: **who decides and posts?**
 
 ## Where the line is
 
-Software that registers, posts, answers, likes or chats for you, without you deciding each time, is *hosting*. We look
-at what an account does, when and how fast; we do not judge what it says. Accounts with fewer than {min_events} acts or
+Software that registers, posts, answers, likes or chats for you, without you deciding each time, is *hosting*.
+We look
+at what an account does, when and how fast; we do not judge what it says. Accounts with fewer than
+{min_events} acts or
 {min_days} active days are not judged at all.
 
 | what we see | what happens |
 | --- | --- |
 | automation is likely (at least {warn} %), on some of what you do | a notice; your reach stays as it is |
-| automation is very likely (at least {limit} %), on at least {half} % of what you do on a public surface, and two independent kinds of behaviour say so ({limit_events} acts or more) | fewer people see your account for {days} days; this ends by itself |
-| something looks like a farm or like full automation, and one proof is missing | a person looks; nothing changes for you meanwhile |
-| at least {end} % of what you do on {surfaces} surfaces is hosted, or at least {posts} % of your posts, or you are in the core of a farm and automated yourself; {families} independent kinds of behaviour say so ({end_events} acts or more) | the account is closed, after {signoffs} named person(s) signed |
+| automation is very likely (at least {limit} %), on at least {half} % of what you do on a public surface, and
+two independent kinds of behaviour say so ({limit_events} acts or more) | fewer people see your account for
+{days} days; this ends by itself |
+| something looks like a farm or like full automation, and one proof is missing | a person looks; nothing
+changes for you meanwhile |
+| at least {end} % of what you do on {surfaces} surfaces is hosted, or at least {posts} % of your posts, or
+you are in the core of a farm and automated yourself; {families} independent kinds of behaviour say so
+({end_events} acts or more) | the account is closed, after {signoffs} named person(s) signed |
 
-Percentages of what you do are lower bounds: we count only what we are 95 % sure of. What others do beside you, or copy
+Percentages of what you do are lower bounds: we count only what we are 95 % sure of. What others do beside
+you, or copy
 from you, never counts against you. Texts alone, and detectors of AI texts, restrict nobody.
 
 ## If we are wrong
 
-You get a statement that says what was seen, when, and which rule it broke. You can contest it for {months} months, free
+You get a statement that says what was seen, when, and which rule it broke. You can contest it for {months}
+months, free
 of charge, and a person will look at it. An appeal that is upheld holds for the same evidence.
 """
 
@@ -87,9 +100,11 @@ _ZH = """# 人工智能与自动化：什么可以，界线在哪里
 | 我们看到的 | 后果 |
 | --- | --- |
 | 您的部分行为很可能是自动化的（至少 {warn} %） | 一则通知，传播范围不变 |
-| 极可能是自动化（至少 {limit} %），在一个公开场合至少占您行为的 {half} %，且有两种独立的行为迹象（至少 {limit_events} 次操作） | {days} 天内较少的人看到您的账号，到期自动结束 |
+| 极可能是自动化（至少 {limit} %），在一个公开场合至少占您行为的 {half} %，且有两种独立的行为迹象（至少 {limit_events} 次操作） | {days}
+天内较少的人看到您的账号，到期自动结束 |
 | 看起来像账号农场或完全自动化，但缺少一项证据 | 由人查看，其间对您没有任何变化 |
-| 在 {surfaces} 个场合至少 {end} % 的行为、或至少 {posts} % 的帖子是托管的，或您处于农场的核心且自身是自动化的；有 {families} 种独立的行为迹象（至少 {end_events} 次操作） | 经 {signoffs} 人具名签字后关闭账号 |
+| 在 {surfaces} 个场合至少 {end} % 的行为、或至少 {posts} % 的帖子是托管的，或您处于农场的核心且自身是自动化的；有 {families} 种独立的行为迹象（至少 {end_events}
+次操作） | 经 {signoffs} 人具名签字后关闭账号 |
 
 行为所占的百分比都是下限：我们只计算有 95 % 把握的部分。别人在您旁边做什么，或者模仿您，绝不会算在您头上。
 仅凭文字或人工智能文字检测器，不会限制任何人。

@@ -1,9 +1,12 @@
 """Heads: calibrated scores from rank scores, monotone in every signal.
 
-A head is the mean of two log-odds: a logistic regression whose weights are all positive, and a shallow histogram
-boosting with monotone constraints. A model that is to travel to platforms without labels is the regression alone:
+A head is the mean of two log-odds: a logistic regression whose weights are all positive, and a shallow
+histogram
+boosting with monotone constraints. A model that is to travel to platforms without labels is the regression
+alone:
 measured across platforms the trees keep the shape of the platform they grew on. Probabilities come from a
-logistic calibration of out-of-fold scores with an offset for each volume band, because false positives rise with
+logistic calibration of out-of-fold scores with an offset for each volume band, because false positives rise
+with
 volume; whether the head may decide at all comes from conformal p-values of the people among them.
 """
 
@@ -79,7 +82,8 @@ class Calibration:
     slope, intercept, band_offset
         ``logit p = slope x + intercept + band_offset[band]``; the slope is never negative.
     people, hosted
-        Out-of-fold log-odds of labelled people and of hosted accounts, sorted ascending, per band, flattened with
+        Out-of-fold log-odds of labelled people and of hosted accounts, sorted ascending, per band,
+        flattened with
         their bands.
     """
 
@@ -98,7 +102,8 @@ class Calibration:
     def p_human(self, log_odds: Floats, band: Ints) -> Floats:
         """Conformal p-value of being a person: share of calibration people at least as conspicuous.
 
-        ``(1 + number of people with log-odds >= x) / (n + 1)``, within the volume band where it has at least 99
+        ``(1 + number of people with log-odds >= x) / (n + 1)``, within the volume band where it has
+        at least 99
         people and over all bands elsewhere (Vovk, Gammerman and Shafer 2005, doi:10.1007/b106715). Fewer than
         999 people can never support p < .001.
         """
@@ -152,7 +157,8 @@ def fitted_scorer(scores: Floats, y: Ints, weight: Floats, *, boosting: bool, se
         raise GraphscanError(
             f"too few labelled accounts with enough events: {n_hosted} hosted, {n_people} people",
             "labels",
-            f"give at least {MIN_POSITIVES} hosted accounts and {MIN_NEGATIVES} people with 20 events or more",
+            f"give at least {MIN_POSITIVES} hosted accounts and {MIN_NEGATIVES} people with 20 events or"
+            f" more",
             EXIT_INPUT,
         )
     weights, intercept = positive_logistic(scores, y, weight)
@@ -193,7 +199,7 @@ def _monotone_boosting(scores: Floats, y: Ints, weight: Floats, seed: int) -> Hi
 
 
 def folds_by_group(y: Ints, group: Ints, seed: int, n_folds: int = N_FOLDS) -> Ints:
-    """Fold of each account: groups stay together, both classes are spread evenly; deterministic in the seed."""
+    """Fold of each account: groups stay together, both classes are spread evenly."""
     from graphscan.entropy import generator
 
     rng = generator(seed, "folds")

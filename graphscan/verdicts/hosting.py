@@ -1,6 +1,7 @@
 """Hosting against assistance: who decides and posts, the account's person or a machine?
 
-The head looks only at what was posted how, never at how it reads: the share of hosted acts, the best lower bound
+The head looks only at what was posted how, never at how it reads: the share of hosted acts, the best lower
+bound
 over the surfaces, and the behaviour head's rank scores of latency and action mix summed. All weights are
 positive, so more evidence of hosting never lowers it.
 """

@@ -28,7 +28,8 @@ def model_card(model: Model, sha256: str, command: str, figures: Sequence[Mappin
         f"- File hash (SHA-256): `{sha256}`",
         f"- Trained by: `{command}`",
         f"- Scope: {model.scope}" + _SCOPE[model.scope],
-        "- Heads: automation without text (carries restrictions), automation with text (warns at most), hosting against "
+        "- Heads: automation without text (carries restrictions), automation with text (warns at most),"
+        " hosting against "
         "assistance, farm membership (graph only).",
         "",
         "## Training data",
@@ -40,7 +41,8 @@ def model_card(model: Model, sha256: str, command: str, figures: Sequence[Mappin
     assert isinstance(accounts, Mapping)
     for name, counts in accounts.items():
         lines.append(
-            f"| {name} | {counts['human']} | {counts['human_ai_assisted']} | {counts['automated']} | {counts['ai_managed']} |"
+            f"| {name} | {counts['human']} | {counts['human_ai_assisted']} | {counts['automated']} | "
+            f"{counts['ai_managed']} |"
         )
     lines += [
         "",
@@ -58,7 +60,8 @@ def model_card(model: Model, sha256: str, command: str, figures: Sequence[Mappin
     for signal_id, weight in zip(model.full.signal_ids, model.full.scorer.weights.tolist(), strict=True):
         own = f"{behaviour[signal_id]:.2f}" if signal_id in behaviour else "–"
         lines.append(
-            f"| [{signal_id}](../../../docs/signals/{signal_id}.md) | {SIGNALS[signal_id].family} | {own} | {weight:.2f} |"
+            f"| [{signal_id}](../../../docs/signals/{signal_id}.md) | {SIGNALS[signal_id].family} | "
+            f"{own} | {weight:.2f} |"
         )
     lines += ["", "## Measured", "", *figure_table(figures), "", "## Limits", ""]
     lines += [f"- {limit}" for limit in _LIMITS]
@@ -67,6 +70,7 @@ def model_card(model: Model, sha256: str, command: str, figures: Sequence[Mappin
 
 def figure_row(what: str, ranks: Ranking, calibration: CalibrationError | None) -> dict[str, Any]:
     """One row of the table of figures."""
+    honesty = "–" if calibration is None else f"{calibration.error:.3f} ({calibration.error_95:.3f})"
     return {
         "what": what,
         "AUPRC": f"{ranks.auprc:.3f}",
@@ -74,9 +78,7 @@ def figure_row(what: str, ranks: Ranking, calibration: CalibrationError | None) 
         "TPR at 1 % FPR": str(ranks.tpr_at_1pct),
         "TPR at 0.1 %": str(ranks.tpr_at_01pct),
         "Brier": "–" if calibration is None else f"{calibration.brier:.3f}",
-        "ECE (95 % of a perfect head)": "–"
-        if calibration is None
-        else f"{calibration.error:.3f} ({calibration.error_95:.3f})",
+        "ECE (95 % of a perfect head)": honesty,
     }
 
 
@@ -91,15 +93,21 @@ def figure_table(figures: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 _SCOPE = {
-    "general": ". Probabilities do not hold on a platform it has no labels of: it asks a person to look and never "
-    "restricts by itself. Train on the platform's own labels to change that.",
-    "platform": ". Calibrated on the people of the platform whose labels it was trained on; do not use it on another.",
+    "general": (
+        ". Probabilities do not hold on a platform it has no labels of: it asks a person to look and never "
+        "restricts by itself. Train on the platform's own labels to change that."
+    ),
+    "platform": (
+        ". Calibrated on the people of the platform whose labels it was trained on; do not use it on another."
+    ),
 }
 _LIMITS = (
     "It tells automation from people by behaviour. It does not tell an AI agent from a plain bot.",
     "An account that a person uses beside software looks like a person where the person acts.",
-    "Base rates matter: at 1 % hosted accounts, a threshold with 1 % false positives makes every second flag wrong.",
+    "Base rates matter: at 1 % hosted accounts, a threshold with 1 % false positives makes every second"
+    " flag wrong.",
     "Accounts with fewer than 20 events or 3 active days get no score.",
     "Claims of p < .001 need 999 or more labelled people; with fewer the head abstains.",
-    "Ranks are taken among the accounts of one sweep: in a sweep of mostly automated accounts they lose contrast.",
+    "Ranks are taken among the accounts of one sweep: in a sweep of mostly automated accounts they lose"
+    " contrast.",
 )

@@ -1,7 +1,9 @@
 """Model files: skops, with a hash, a list of trusted types, and a refusal of everything else.
 
-A model file is a skops archive (a zip of JSON and numpy arrays; nothing in it is executed) with one more member,
-``graphscan.json``, that names the format, the signals and their versions, and the SHA-256 of all other members.
+A model file is a skops archive (a zip of JSON and numpy arrays; nothing in it is executed) with one more
+member,
+``graphscan.json``, that names the format, the signals and their versions, and the SHA-256 of all other
+members.
 Loading checks the hash first, then the signals, then that the archive asks for trusted types only.
 """
 
@@ -29,7 +31,8 @@ FORMAT_VERSION: Final = 1
 MANIFEST: Final = "graphscan.json"
 MAX_BYTES: Final = 64 * 1024 * 1024
 
-# Everything a model may consist of beyond what skops trusts by itself (numpy arrays, scikit-learn estimators).
+# Everything a model may consist of beyond what skops trusts by itself (numpy arrays, scikit-learn
+# estimators).
 TRUSTED_TYPES: Final = (
     "sklearn._loss.link.Interval",
     "sklearn._loss.link.LogitLink",
@@ -106,7 +109,8 @@ def read_model(path: Path | str | None = None) -> Model:
     Raises
     ------
     GraphscanError
-        Exit 2 if there is no such file; exit 4 if it is not a graphscan model, was changed after it was written,
+        Exit 2 if there is no such file; exit 4 if it is not a graphscan model, was changed after it
+        was written,
         asks for types that are not trusted, or was trained on other signals.
     """
     path = default_model_path() if path is None else Path(path)

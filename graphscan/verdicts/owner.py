@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - whole sentences in two languages; Chinese characters count double
 """What the owner of an account reads: plain language, English and Simplified Chinese, no scores, no jargon."""
 
 from __future__ import annotations
@@ -41,13 +42,25 @@ _TEXT: Final = {
     "en": {
         LIMIT: "Your account is shown to fewer people for {days} days.",
         TERMINATE: "Your account is to be closed.",
-        "why": "Why: our rules ask that a person decides what an account does. We saw signs that software acts for you:",
+        "why": (
+            "Why: our rules ask that a person decides what an account does. We saw signs that software "
+            "acts for you:"
+        ),
         "where": "This concerns mostly: {surfaces}.",
-        "seen": "We looked at {n} acts on {days} days. What you wrote did not decide this, and nobody was judged for using AI to write.",
-        "after": "The limit ends by itself after {days} days. You can go on using AI to write, translate or correct, as long as you decide and post.",
+        "seen": (
+            "We looked at {n} acts on {days} days. What you wrote did not decide this, and nobody was "
+            "judged for using AI to write."
+        ),
+        "after": (
+            "The limit ends by itself after {days} days. You can go on using AI to write, translate or "
+            "correct, as long as you decide and post."
+        ),
         "before": "Software found this, and a person has to confirm it before it takes effect.",
         "automatic": "Software found and decided this.",
-        "contest": "If we are wrong, tell us: you can contest this free of charge for {months} months, and a person will look at it.",
+        "contest": (
+            "If we are wrong, tell us: you can contest this free of charge for {months} months, and a "
+            "person will look at it."
+        ),
     },
     "zh-Hans": {
         LIMIT: "您的账号在 {days} 天内展示给较少的人。",

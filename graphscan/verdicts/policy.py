@@ -158,7 +158,8 @@ def read_policy(path: Path | str | None = None) -> Policy:
     Raises
     ------
     GraphscanError
-        Exit 2 with all problems at once: unknown keys, wrong types, values outside the guard rails, tiers out of
+        Exit 2 with all problems at once: unknown keys, wrong types, values outside the guard rails,
+        tiers out of
         order.
     """
     path = default_policy_path() if path is None else Path(path)
@@ -242,7 +243,8 @@ def policy_problems(policy: Policy) -> list[str]:
         )
         if low > high:
             problems.append(
-                f"tiers out of order: {low_section}.{low_key} = {low} above {high_section}.{high_key} = {high}"
+                f"tiers out of order: {low_section}.{low_key} = {low} above {high_section}.{high_key} = "
+                f"{high}"
             )
     return problems
 

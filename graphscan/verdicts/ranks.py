@@ -1,7 +1,8 @@
 """Ranks inside the scanned platform: what travels from one platform to the next.
 
 A value of a signal means different things on different platforms; its rank among the accounts of one platform
-means nearly the same on all. Ranks are oriented (high speaks for automation), turned into normal scores, and cut
+means nearly the same on all. Ranks are oriented (high speaks for automation), turned into normal scores, and
+cut
 at the median: whatever is unremarkable or missing counts as nothing. So missing data can never raise a score,
 and no head can reward an account for what is not known about it.
 """

@@ -31,19 +31,22 @@ _RULES: Final = (
     Reason(
         "undeclared_ai_text",
         "rule",
-        "An outside detector scores most of the account's texts high, and the author declares no AI assistance.",
+        "An outside detector scores most of the account's texts high, and the author declares no AI "
+        "assistance.",
     ),
     Reason(
         "hosting_on_a_public_surface",
         "rule",
-        "Automation is very likely, at least half of what the account does on a public surface looks hosted, and "
+        "Automation is very likely, at least half of what the account does on a public surface looks "
+        "hosted, and "
         "at least two families of evidence say so.",
     ),
     Reason("repeated_warning", "rule", "Automation is likely and the account was warned before."),
     Reason(
         "not_calibrated_here",
         "guard",
-        "The conditions of a limit hold, but the model is not calibrated on people of this platform: a person looks.",
+        "The conditions of a limit hold, but the model is not calibrated on people of this platform: a "
+        "person looks.",
     ),
     Reason(
         "route_surfaces", "rule", "Nearly all acts on at least three surfaces, posts among them, look hosted."
@@ -52,7 +55,8 @@ _RULES: Final = (
     Reason(
         "route_farm",
         "rule",
-        "The account is in the core of a group that acts together in two layers or sweeps, and is itself automated.",
+        "The account is in the core of a group that acts together in two layers or sweeps, and is "
+        "itself automated.",
     ),
     Reason("one_condition_short", "rule", "A termination route lacks one condition: a person looks."),
     Reason(

@@ -1,7 +1,9 @@
 """Statements of reasons: one for every restricted account, with the fields of the public transparency schema.
 
-The field names, enumerations and length limits are those of the Transparency Database of the EU Digital Services
-Act (https://transparency.dsa.ec.europa.eu/page/api-documentation). A statement holds no personal data: no id, no
+The field names, enumerations and length limits are those of the Transparency Database of the EU Digital
+Services
+Act (https://transparency.dsa.ec.europa.eu/page/api-documentation). A statement holds no personal data: no id,
+no
 handle, no text; its ``puid`` leads back to the account through the run folder only.
 """
 
@@ -19,24 +21,37 @@ from graphscan.verdicts.owner import owner_text
 from graphscan.verdicts.policy import Policy
 from graphscan.verdicts.tiers import LIMIT, TERMINATE, AccountEvidence, Decision
 
-GROUND: Final = "Community rules: accounts must be run by a person. Accounts whose acts are hosted by software are not allowed."
+GROUND: Final = (
+    "Community rules: accounts must be run by a person. Accounts whose acts are hosted by software are not "
+    "allowed."
+)
 EXPLANATION: Final = {
     LIMIT: (
-        "The rules allow AI as a tool and do not allow an account to act by itself. A large part of what this account "
-        "does on a public surface looks hosted by software, and at least two independent kinds of behaviour say so. "
-        "Its visibility is reduced for {days} days; the limit ends by itself. The decision can be contested for six "
+        "The rules allow AI as a tool and do not allow an account to act by itself. A large part of "
+        "what this account "
+        "does on a public surface looks hosted by software, and at least two independent kinds of "
+        "behaviour say so. "
+        "Its visibility is reduced for {days} days; the limit ends by itself. The decision can be "
+        "contested for six "
         "months."
     ),
     TERMINATE: (
-        "The rules allow AI as a tool and do not allow an account to act by itself. {route} At least three independent "
-        "kinds of behaviour say so, one of them its timing, its clock or its speed, and no strong evidence of a person "
+        "The rules allow AI as a tool and do not allow an account to act by itself. {route} At least "
+        "three independent "
+        "kinds of behaviour say so, one of them its timing, its clock or its speed, and no strong "
+        "evidence of a person "
         "was found. The account is terminated. The decision can be contested for six months."
     ),
 }
 ROUTES: Final = {
-    "R1": "Nearly everything this account does on at least three surfaces, its posts among them, looks hosted.",
+    "R1": (
+        "Nearly everything this account does on at least three surfaces, its posts among them, looks hosted."
+    ),
     "R2": "Nearly all posts of this account look hosted, beyond what a tool for scheduled posts explains.",
-    "R3": "This account belongs to the core of a group that acts together beyond chance, and is itself automated.",
+    "R3": (
+        "This account belongs to the core of a group that acts together beyond chance, and is itself "
+        "automated."
+    ),
 }
 # The schema takes no earlier date.
 EARLIEST: Final = datetime.date(2020, 1, 1)
@@ -70,7 +85,7 @@ class Action:
 
 
 def actions(verdicts: Verdicts, policy: Policy) -> list[Action]:
-    """The action list: limits are ready, terminations wait for their sign-offs; empty if the breaker tripped."""
+    """The action list: limits are ready, terminations wait for sign-offs; empty if the breaker tripped."""
     if verdicts.breaker_tripped:
         return []
     n = verdicts.tier_counts[TERMINATE]
@@ -185,7 +200,8 @@ def _facts(evidence: AccountEvidence, signals: list[dict[str, Any]], first_us: i
         )
     lines.append(f"Families of evidence: {', '.join(sorted(evidence.families)) or 'none'}.")
     lines.append(
-        "How it was found: by automated means; no text decided. How to contest: within six months, free of charge."
+        "How it was found: by automated means; no text decided. How to contest: within six months, free"
+        " of charge."
     )
     return "\n".join(lines)
 

@@ -1,6 +1,7 @@
 """Tiers: what follows from the evidence about one account.
 
-The decision is a pure function of the evidence, the policy and nothing else. What protects people is written here
+The decision is a pure function of the evidence, the policy and nothing else. What protects people is written
+here
 as code and holds whatever a policy file says; every rule has a property-based test.
 
 1. Text or detector evidence alone stays at ``warn``.
@@ -10,7 +11,8 @@ as code and holds whatever a policy file says; every rule has a property-based t
 5. Dropping any one family from a termination leaves at least ``limit``.
 6. Acts of others never raise a tier: only own acts and core membership by own acts count.
 7. An upheld appeal exempts for the same evidence.
-8. A declaration of AI assistance keeps occasional hosting at ``warn`` and shields nobody from a termination route.
+8. A declaration of AI assistance keeps occasional hosting at ``warn`` and shields nobody from a termination
+route.
 """
 
 from __future__ import annotations
@@ -145,7 +147,7 @@ class AccountEvidence:
     allow_listed: bool = False
 
     def without(self, family: str) -> AccountEvidence:
-        """The same evidence with one family dropped: its standing out, its mechanism, its part of the score."""
+        """The same evidence without one family: its standing out, its mechanism, its part of the score."""
         surfaces = {
             name: replace(s, n_hosted=s.n_hosted_without.get(family, s.n_hosted))
             for name, s in self.surfaces.items()

@@ -130,7 +130,8 @@ class Model:
 def training_rows(platforms: Sequence[LabelledPlatform], signal_ids: tuple[str, ...]) -> TrainingRows:
     """Rank scores of the labelled accounts with enough events.
 
-    Every platform weighs the same and has the pooled share of hosted accounts, so that a head cannot learn which
+    Every platform weighs the same and has the pooled share of hosted accounts, so that a head cannot
+    learn which
     platform an account is from.
     """
     parts = []

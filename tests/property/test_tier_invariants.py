@@ -1,4 +1,4 @@
-"""Every guard rail of the tiers, for any evidence and any policy, also one no file would be allowed to hold."""
+"""Every guard rail of the tiers, for any evidence and any policy, also one that no file may hold."""
 
 from __future__ import annotations
 
@@ -60,7 +60,9 @@ def evidences(draw: st.DrawFn) -> AccountEvidence:
         n_active_days=draw(st.sampled_from([1, 3, 30])),
         p_automation=p,
         p_with_text=draw(st.one_of(st.none(), share)),
-        p_without={} if p is None else {f: draw(st.floats(0, p)) for f in draw(st.sets(st.sampled_from(OWN_FAMILIES)))},
+        p_without={}
+        if p is None
+        else {f: draw(st.floats(0, p)) for f in draw(st.sets(st.sampled_from(OWN_FAMILIES)))},
         calibrated=draw(st.booleans()),
         p_human=draw(st.one_of(st.none(), share, st.sampled_from([0.001, 0.01]))),
         families=frozenset(draw(st.sets(st.sampled_from(OWN_FAMILIES)))),
@@ -152,11 +154,23 @@ def test_graph_membership_alone_stays_at_review(evidence: AccountEvidence, polic
 
 @many
 @given(any_evidence, policies, st.data())
-def test_missing_data_never_raises_a_tier(evidence: AccountEvidence, policy: Policy, data: st.DataObject) -> None:
+def test_missing_data_never_raises_a_tier(
+    evidence: AccountEvidence, policy: Policy, data: st.DataObject
+) -> None:
     before = tier_of(evidence, policy)
     gone = data.draw(
         st.sampled_from(
-            ["p_automation", "p_with_text", "p_human", "cluster", "strong_human", "family", "surface", "ai_texts", "acts"]
+            [
+                "p_automation",
+                "p_with_text",
+                "p_human",
+                "cluster",
+                "strong_human",
+                "family",
+                "surface",
+                "ai_texts",
+                "acts",
+            ]
         )
     )
     if gone == "family" and evidence.families:
@@ -185,7 +199,9 @@ def test_more_incriminating_evidence_never_lowers_a_tier(
     evidence: AccountEvidence, policy: Policy, data: st.DataObject
 ) -> None:
     before = tier_of(evidence, policy)
-    more = data.draw(st.sampled_from(["p", "text", "p_human", "family", "hosted", "cluster", "events", "warnings", "ai"]))
+    more = data.draw(
+        st.sampled_from(["p", "text", "p_human", "family", "hosted", "cluster", "events", "warnings", "ai"])
+    )
     p = evidence.p_automation or 0.0
     if more == "p":
         up = data.draw(st.floats(p, 1))
@@ -209,7 +225,9 @@ def test_more_incriminating_evidence_never_lowers_a_tier(
         c = evidence.cluster
         stronger = replace(
             evidence,
-            cluster=replace(c, q_time=c.q_time / 2, n_layers=c.n_layers + 1, n_sweeps=c.n_sweeps + 1, in_core=True),
+            cluster=replace(
+                c, q_time=c.q_time / 2, n_layers=c.n_layers + 1, n_sweeps=c.n_sweeps + 1, in_core=True
+            ),
         )
     elif more == "events":
         stronger = replace(evidence, n_events=evidence.n_events * 2)
@@ -223,8 +241,14 @@ def test_more_incriminating_evidence_never_lowers_a_tier(
 
 
 @many
-@given(any_evidence, policies, st.sampled_from(["strong", "explained", "shadowed", "human", "appeal", "older", "allowed"]))
-def test_more_human_evidence_never_raises_a_tier(evidence: AccountEvidence, policy: Policy, kind: str) -> None:
+@given(
+    any_evidence,
+    policies,
+    st.sampled_from(["strong", "explained", "shadowed", "human", "appeal", "older", "allowed"]),
+)
+def test_more_human_evidence_never_raises_a_tier(
+    evidence: AccountEvidence, policy: Policy, kind: str
+) -> None:
     before = tier_of(evidence, policy)
     cluster = evidence.cluster
     milder = {
@@ -268,7 +292,9 @@ def test_the_terminations_above_are_reached() -> None:
 @many
 @given(any_evidence, policies)
 def test_acts_of_others_never_raise_a_tier(evidence: AccountEvidence, policy: Policy) -> None:
-    """Framers can put an account into a cluster, not into its core by its own acts, and can only be led by it."""
+    """Framers can put an account into a cluster, not into its core by its own acts, and can only be led by
+    it.
+    """
     alone = replace(evidence, cluster=None)
     fringe = replace(evidence, cluster=ClusterEvidence(q_time=0.0, n_layers=3, n_sweeps=3, in_core=False))
     shadowed = replace(
@@ -292,7 +318,9 @@ def test_a_decision_on_older_evidence_is_asked_again(evidence: AccountEvidence, 
 
 @many
 @given(any_evidence, policies)
-def test_a_declaration_shields_nobody_from_a_termination_route(evidence: AccountEvidence, policy: Policy) -> None:
+def test_a_declaration_shields_nobody_from_a_termination_route(
+    evidence: AccountEvidence, policy: Policy
+) -> None:
     plain = decision(replace(evidence, ai_declared=False), policy)
     declared = decision(replace(evidence, ai_declared=True), policy)
     assert rank(declared.tier) <= rank(plain.tier)
