@@ -6,7 +6,7 @@
 MATCH (s:Sweep) WHERE s.complete
 WITH s ORDER BY s.sequence DESC LIMIT 1
 MATCH (s)-[f:FOUND]->(c:Cluster)
-RETURN s, f, c ORDER BY c.q_time, c.size DESC LIMIT $limit;
+RETURN s, f, c ORDER BY c.q_time, c.size DESC LIMIT toInteger($limit);
 
 // Rows form. Returns: cluster_id, size, core_size, q_time, effect_ratio, kappa, layers, first_at, last_at
 MATCH (s:Sweep) WHERE s.complete
@@ -15,4 +15,4 @@ MATCH (s)-[:FOUND]->(c:Cluster)
 RETURN c.cluster_id AS cluster_id, c.size AS size, c.core_size AS core_size, c.q_time AS q_time,
        c.effect_ratio AS effect_ratio, c.kappa AS kappa, c.layers AS layers,
        c.first_at AS first_at, c.last_at AS last_at
-ORDER BY q_time, size DESC LIMIT $limit;
+ORDER BY q_time, size DESC LIMIT toInteger($limit);

@@ -13,7 +13,7 @@ UNWIND members AS a
 MATCH (a)-[:POSTED|REPOSTED|COMMENTED|LIKED|ACTED_ON]->(o:Content)
 WITH members, o, count(DISTINCT a) AS n_members
 WHERE n_members >= $min_members
-WITH members, o ORDER BY n_members DESC, o.content_id LIMIT $limit
+WITH members, o ORDER BY n_members DESC, o.content_id LIMIT toInteger($limit)
 UNWIND members AS a
 MATCH (a)-[r:POSTED|REPOSTED|COMMENTED|LIKED|ACTED_ON]->(o)
 RETURN a, r, o;
@@ -27,4 +27,4 @@ WITH o, count(DISTINCT a) AS n_members, collect(DISTINCT type(r)) AS actions,
      min(r.at) AS first_at, max(r.at) AS last_at
 WHERE n_members >= $min_members
 RETURN o.content_id AS content_id, o.caption AS caption, n_members, actions, first_at, last_at
-ORDER BY n_members DESC, content_id LIMIT $limit;
+ORDER BY n_members DESC, content_id LIMIT toInteger($limit);

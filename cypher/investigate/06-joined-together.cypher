@@ -10,7 +10,7 @@ WITH s ORDER BY s.sequence DESC LIMIT 1
 MATCH (s)-[:FOUND]->(c:Cluster {cluster_id: $cluster_id})<-[m:IN_CLUSTER]-(a:Account)
 MATCH (a)-[j:JOINED]->(h:Chat)<-[k:JOINED]-(b:Account)
 WHERE b <> a AND abs(duration.inSeconds(j.at, k.at).seconds) <= $window_s
-RETURN a, j, h, k, b LIMIT $limit;
+RETURN a, j, h, k, b LIMIT toInteger($limit);
 
 // Rows form. Returns: account_id, in_cluster, n_chats, n_members, closest_s
 MATCH (s:Sweep) WHERE s.complete
@@ -21,4 +21,4 @@ WITH c, a, b, h, abs(duration.inSeconds(j.at, k.at).seconds) AS gap_s
 WHERE b <> a AND gap_s <= $window_s
 WITH c, b, count(DISTINCT h) AS n_chats, count(DISTINCT a) AS n_members, min(gap_s) AS closest_s
 RETURN b.account_id AS account_id, EXISTS { (b)-[:IN_CLUSTER]->(c) } AS in_cluster, n_chats, n_members, closest_s
-ORDER BY n_chats DESC, n_members DESC, account_id LIMIT $limit;
+ORDER BY n_chats DESC, n_members DESC, account_id LIMIT toInteger($limit);

@@ -8,7 +8,7 @@ MATCH (a:Account)-[r:MESSAGED]->(b:Account)
 WITH a, count(DISTINCT b) AS n_targets WHERE n_targets >= $min_targets
 WITH a ORDER BY n_targets DESC, a.account_id LIMIT 5
 MATCH (a)-[r:MESSAGED]->(b:Account)
-RETURN a, r, b LIMIT $limit;
+RETURN a, r, b LIMIT toInteger($limit);
 
 // Rows form. Returns: account_id, tier, n_targets, n_messages, n_texts, first_at, last_at
 MATCH (a:Account)-[r:MESSAGED]->(b:Account)
@@ -16,4 +16,4 @@ WITH a, count(DISTINCT b) AS n_targets, count(r) AS n_messages, count(DISTINCT r
      min(r.at) AS first_at, max(r.at) AS last_at
 WHERE n_targets >= $min_targets
 RETURN a.account_id AS account_id, a.tier AS tier, n_targets, n_messages, n_texts, first_at, last_at
-ORDER BY n_targets DESC, account_id LIMIT $limit;
+ORDER BY n_targets DESC, account_id LIMIT toInteger($limit);

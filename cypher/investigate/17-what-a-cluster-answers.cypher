@@ -11,7 +11,7 @@ MATCH (s)-[:FOUND]->(c:Cluster {cluster_id: $cluster_id})<-[m:IN_CLUSTER]-(a:Acc
 MATCH (a)-[r:COMMENTED]->(o:Content)
 WITH o, collect({a: a, r: r}) AS acts, count(DISTINCT a) AS n_members
 WHERE n_members >= $min_members
-WITH o, acts ORDER BY n_members DESC, o.content_id LIMIT $limit
+WITH o, acts ORDER BY n_members DESC, o.content_id LIMIT toInteger($limit)
 UNWIND acts AS act
 OPTIONAL MATCH (author:Account)-[p:POSTED]->(o)
 RETURN act.a AS a, act.r AS r, o, p, author;
@@ -27,4 +27,4 @@ WHERE n_members >= $min_members
 OPTIONAL MATCH (author:Account)-[:POSTED]->(o)
 RETURN o.content_id AS content_id, o.caption AS caption, head(collect(author.account_id)) AS author, n_members,
        n_comments, first_at, example_text
-ORDER BY n_members DESC, content_id LIMIT $limit;
+ORDER BY n_members DESC, content_id LIMIT toInteger($limit);

@@ -12,7 +12,7 @@ MATCH (a)-[r:POSTED|COMMENTED|SPOKE_IN|MESSAGED]->(o)
 WHERE r.text IS NOT NULL
 WITH r.text AS text, collect({a: a, r: r, o: o}) AS acts, count(DISTINCT a) AS n_members
 WHERE n_members >= $min_members
-WITH acts ORDER BY n_members DESC LIMIT $limit
+WITH acts ORDER BY n_members DESC LIMIT toInteger($limit)
 UNWIND acts AS act
 RETURN act.a AS a, act.r AS r, act.o AS o;
 
@@ -26,4 +26,4 @@ WITH r.text AS text, count(DISTINCT a) AS n_members, count(r) AS n_times, collec
      min(r.at) AS first_at, max(r.at) AS last_at
 WHERE n_members >= $min_members
 RETURN text, n_members, n_times, actions, first_at, last_at
-ORDER BY n_members DESC, n_times DESC, text LIMIT $limit;
+ORDER BY n_members DESC, n_times DESC, text LIMIT toInteger($limit);

@@ -13,7 +13,7 @@ WHERE r.event_id IS NOT NULL AND r.urls IS NOT NULL
 UNWIND r.urls AS url
 WITH url, collect({a: a, r: r, o: o}) AS acts, count(DISTINCT a) AS n_members
 WHERE n_members >= $min_members
-WITH acts ORDER BY n_members DESC LIMIT $limit
+WITH acts ORDER BY n_members DESC LIMIT toInteger($limit)
 UNWIND acts AS act
 RETURN act.a AS a, act.r AS r, act.o AS o;
 
@@ -27,4 +27,4 @@ UNWIND r.urls AS url
 WITH url, count(DISTINCT a) AS n_members, count(r) AS n_times, min(r.at) AS first_at, max(r.at) AS last_at
 WHERE n_members >= $min_members
 RETURN url, n_members, n_times, first_at, last_at
-ORDER BY n_members DESC, n_times DESC, url LIMIT $limit;
+ORDER BY n_members DESC, n_times DESC, url LIMIT toInteger($limit);

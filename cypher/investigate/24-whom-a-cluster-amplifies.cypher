@@ -11,7 +11,7 @@ MATCH (a)-[r:REPOSTED|LIKED]->(o:Content)<-[p:POSTED]-(author:Account)
 WHERE author <> a
 WITH author, collect({a: a, r: r, o: o, p: p}) AS acts, count(DISTINCT a) AS n_members
 ORDER BY n_members DESC, author.account_id LIMIT 3
-UNWIND acts[..$limit] AS act
+UNWIND acts[..toInteger($limit)] AS act
 RETURN author, act.p AS p, act.o AS o, act.r AS r, act.a AS a;
 
 // Rows form. Returns: account_id, tier, n_members, n_contents, n_acts
@@ -22,4 +22,4 @@ MATCH (a)-[r:REPOSTED|LIKED]->(o:Content)<-[:POSTED]-(author:Account)
 WHERE author <> a
 RETURN author.account_id AS account_id, author.tier AS tier, count(DISTINCT a) AS n_members,
        count(DISTINCT o) AS n_contents, count(DISTINCT r) AS n_acts
-ORDER BY n_members DESC, n_acts DESC, account_id LIMIT $limit;
+ORDER BY n_members DESC, n_acts DESC, account_id LIMIT toInteger($limit);

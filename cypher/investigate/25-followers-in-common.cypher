@@ -11,7 +11,7 @@ MATCH (s)-[:FOUND]->(c:Cluster {cluster_id: $cluster_id})<-[m:IN_CLUSTER]-(a:Acc
 MATCH (a)-[r:FOLLOWED]->(b:Account)
 WITH b, collect({a: a, r: r}) AS acts, count(DISTINCT a) AS n_members
 WHERE n_members >= $min_members
-WITH b, acts ORDER BY n_members DESC, b.account_id LIMIT $limit
+WITH b, acts ORDER BY n_members DESC, b.account_id LIMIT toInteger($limit)
 UNWIND acts AS act
 RETURN act.a AS a, act.r AS r, b;
 
@@ -23,4 +23,4 @@ MATCH (a)-[r:FOLLOWED]->(b:Account)
 WITH b, count(DISTINCT a) AS n_members, min(r.at) AS first_at, max(r.at) AS last_at
 WHERE n_members >= $min_members
 RETURN b.account_id AS account_id, b.tier AS tier, n_members, first_at, last_at
-ORDER BY n_members DESC, account_id LIMIT $limit;
+ORDER BY n_members DESC, account_id LIMIT toInteger($limit);

@@ -215,7 +215,7 @@ def browser(out: Output, /, port: int, cluster_id: str | None, save: str | None)
         values = example_values(connection, cluster_id)
         address, where = connection.address, browser_url(connection)
     if save is not None:
-        n_files = _save(save, browser_kit(f"http://127.0.0.1:{port}", values).files)
+        n_files = _save(save, browser_kit(f"http://localhost:{port}", values).files)
         out.note(f"{n_files} files written to {save}; drop favourites/*.cypher onto Neo4j Browser")
         out.result({"folder": save, "files": n_files})
         return

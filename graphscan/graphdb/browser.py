@@ -234,7 +234,9 @@ class KitServer:
                 mend="choose another one with --port, or --port 0 for any that is free",
                 exit_code=EXIT_CANNOT_WRITE,
             ) from error
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        # Neo4j Browser plays the guide of a link before it has asked the server whom to trust, and until then
+        # it trusts the name localhost, but not the number.
+        self.url = f"http://localhost:{self._server.server_address[1]}"
         self._server.RequestHandlerClass = partial(_Handler, kit=make_kit(self.url), origin=browser)
 
     def serve(self) -> None:
