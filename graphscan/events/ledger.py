@@ -14,6 +14,9 @@ from graphscan.errors import EXIT_CANNOT_WRITE, EXIT_INPUT, GraphscanError
 EXCERPT_CHARACTERS: Final = 200
 BUDGET_ROWS: Final = 100
 BUDGET_SHARE: Final = 0.01
+# What a platform's own records leave out, in any number: they are rejected and named like all others, but
+# tell of no damage, so they do not use up the budget unless they are most of the input.
+EXPECTED_REASONS: Final = frozenset({"no_account_id", "no_content", "no_time", "not_an_event"})
 
 # Every reason a row can be rejected for. The codes are part of the output and change only with its schema.
 REJECT_REASONS: Final[Mapping[str, str]] = MappingProxyType(
@@ -111,8 +114,14 @@ class Ledger:
 
     @property
     def over_budget(self) -> bool:
-        """Whether more rows were rejected than the budget allows."""
-        return self.n_rejected > self.budget
+        """Whether more rows were rejected than the budget allows.
+
+        Rows that name no account, content or time by the nature of their format do not count, as long as
+        they are not most of the input.
+        """
+        n_damaged = sum(n for reason, n in self.rejected.items() if reason not in EXPECTED_REASONS)
+        hopeless = self.n_rejected > BUDGET_ROWS and 2 * self.n_rejected > self.read
+        return n_damaged > self.budget or hopeless
 
     def as_dict(self) -> dict[str, object]:
         """The ``ledger`` of the manifest."""

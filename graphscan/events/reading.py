@@ -18,6 +18,7 @@ from graphscan.errors import EXIT_USAGE, GraphscanError
 from graphscan.events.block import Block, Lines
 from graphscan.events.columnar import ParquetReader
 from graphscan.events.delimited import DelimitedReader, sniffed_delimiter
+from graphscan.events.documents import DocumentReader, looks_like_document
 from graphscan.events.formats.layout import RecordFormat, TableFormat
 from graphscan.events.formats.native import NATIVE
 from graphscan.events.formats.registry import (
@@ -27,6 +28,7 @@ from graphscan.events.formats.registry import (
     missing_columns,
     recognised_record,
     recognised_table,
+    unknown_document,
     unknown_layout,
 )
 from graphscan.events.identity import canonical_order, repeats
@@ -34,7 +36,7 @@ from graphscan.events.jsonlines import JsonLinesReader
 from graphscan.events.ledger import Ledger, Reject, require_within_budget
 from graphscan.events.model import EVENT_COLUMNS, EVENT_SCHEMA
 from graphscan.events.normal import normal_events
-from graphscan.events.records import RecordReader
+from graphscan.events.records import RecordReader, sampled
 from graphscan.events.sources import BLOCK_BYTES, PARQUET_MAGIC, STDIN, Source, empty_input, open_source
 from graphscan.events.times import TimeReader
 
@@ -345,13 +347,17 @@ class Reading:
         return self._table_input(source, container, header, delimited.blocks)
 
     def _json_input(self, source: Source) -> _Open:
+        if looks_like_document(source.head):
+            sample, items = sampled(DocumentReader(source))
+            layout = self._format or recognised_record(sample)
+            if not isinstance(layout, RecordFormat):
+                raise unknown_document(source.name, sample)
+            return self._record_input("json", RecordReader.of_items(source, layout, items), source)
         lines = JsonLinesReader(source, self._block_bytes)
         header = lines.read_header()
         layout = self._format or (None if self._mapping else recognised_record(lines.sample))
-        records = RecordReader.of(source, lines, layout if isinstance(layout, RecordFormat) else None)
-        if records is not None:
-            times = TimeReader(source.name, records.layout.time_rule)
-            return _Open(source, records.layout, "ndjson", header, times, records.blocks(), (), {}, {})
+        if isinstance(layout, RecordFormat):
+            return self._record_input("ndjson", RecordReader.of_lines(source, layout, lines), source)
         if not lines.sample:
             # Not one readable line: every line is rejected as such, if it is NDJSON at all.
             header = NATIVE.columns
@@ -363,6 +369,14 @@ class Reading:
             # A field may first come up anywhere in the file, so all that the format knows are asked for.
             lines.wide_fields = tuple(sources.get(name, name) for name in opened.layout.columns)
         return opened
+
+    def _record_input(self, container: str, records: RecordReader, source: Source) -> _Open:
+        if self._mapping:
+            raise GraphscanError(
+                f"A mapping does not go with the format {records.layout.name}", source.name, "", EXIT_USAGE
+            )
+        times = TimeReader(source.name, records.layout.time_rule)
+        return _Open(source, records.layout, container, (), times, records.blocks(), (), {}, {})
 
     def _positional_input(
         self, source: Source, container: str, reader: DelimitedReader, layout: TableFormat

@@ -63,6 +63,16 @@ class TableFormat:
         return (*self.required, *self.optional)
 
 
+class RecordError(Exception):
+    """A record that is no event: reason code, field at fault, message."""
+
+    def __init__(self, reason: str, column: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.column = column
+        self.message = message
+
+
 @dataclass(frozen=True)
 class RecordFormat:
     """A format with nested JSON records, each giving no, one or more events.
@@ -74,10 +84,8 @@ class RecordFormat:
     recognises
         Whether a record is of this format.
     events
-        Native events of a record, as mappings from column to text (lists for urls and hashtags).
-        Raises ``RecordError`` to reject the record.
-    records
-        The records inside a JSON document that is not NDJSON, or None if the format has none.
+        Native events of a record, as mappings from column to text (lists for urls and hashtags), with a
+        ``RecordError`` in the place of one that is to be rejected. Raises it to reject the whole record.
     time_rule
         What its times are like.
     """
@@ -85,16 +93,5 @@ class RecordFormat:
     name: str
     title: str
     recognises: Callable[[dict[str, Any]], bool]
-    events: Callable[[dict[str, Any]], Iterable[Mapping[str, Any]]]
-    records: Callable[[Any], Iterable[dict[str, Any]] | None] | None = None
+    events: Callable[[dict[str, Any]], Iterable[Mapping[str, Any] | RecordError]]
     time_rule: TimeRule = field(default_factory=TimeRule)
-
-
-class RecordError(Exception):
-    """A record that is no event: reason code, field at fault, message."""
-
-    def __init__(self, reason: str, column: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.column = column
-        self.message = message

@@ -10,12 +10,24 @@ from graphscan.errors import EXIT_USAGE, GraphscanError
 from graphscan.events.formats.cnt import CNT
 from graphscan.events.formats.coortweet import COORTWEET
 from graphscan.events.formats.infoops import INFOOPS, USERS_COLUMNS
+from graphscan.events.formats.jetstream import JETSTREAM
 from graphscan.events.formats.layout import RecordFormat, TableFormat
+from graphscan.events.formats.mastodon import MASTODON
 from graphscan.events.formats.native import NATIVE
+from graphscan.events.formats.reddit import REDDIT
+from graphscan.events.formats.rednote import REDNOTE, REDNOTE_COMMENTS
+from graphscan.events.formats.telegram import TELEGRAM
 from graphscan.events.model import EVENT_COLUMNS, REQUIRED_COLUMNS
 
 TABLE_FORMATS: Final[tuple[TableFormat, ...]] = (NATIVE, COORTWEET, CNT, INFOOPS)
-RECORD_FORMATS: Final[tuple[RecordFormat, ...]] = ()
+RECORD_FORMATS: Final[tuple[RecordFormat, ...]] = (
+    REDNOTE,
+    REDNOTE_COMMENTS,
+    TELEGRAM,
+    JETSTREAM,
+    MASTODON,
+    REDDIT,
+)
 _ALL: Final[tuple[TableFormat | RecordFormat, ...]] = (*TABLE_FORMATS, *RECORD_FORMATS)
 FORMATS: Final[Mapping[str, TableFormat | RecordFormat]] = {layout.name: layout for layout in _ALL}
 KNOWN_COLUMNS: Final = frozenset(c.casefold() for f in TABLE_FORMATS for c in f.columns)
@@ -117,6 +129,14 @@ def unknown_layout(name: str, fields: Collection[str]) -> GraphscanError:
             "Give the file of tweets, and this one with --accounts.",
             EXIT_USAGE,
         )
+    if present >= {"collected_from_url", "author", "unix_timestamp"}:
+        # The author of such a file is a nickname, which several accounts may bear.
+        return GraphscanError(
+            "This is a table made by 4CAT of a Zeeschuimer capture: it names authors by nickname only",
+            f"{name}, header; found: {_listing(fields)}",
+            "Give the NDJSON that Zeeschuimer itself exports; it holds the account ids.",
+            EXIT_USAGE,
+        )
     nearest = max(TABLE_FORMATS, key=lambda layout: _likeness(layout, present))
     if nearest is NATIVE and len(present & set(REQUIRED_COLUMNS)) >= 2:
         return missing_columns(name, NATIVE, fields)
@@ -131,6 +151,18 @@ def unknown_layout(name: str, fields: Collection[str]) -> GraphscanError:
         "The layout is none of the known formats" + (f"; {near}" if near else ""),
         f"{name}; fields seen: {_listing(fields)}",
         _mapping_hint([c for c in REQUIRED_COLUMNS if c not in present], fields),
+        EXIT_USAGE,
+    )
+
+
+def unknown_document(name: str, sample: Collection[dict[str, Any]]) -> GraphscanError:
+    """The report for a JSON document of no known format."""
+    fields = list(dict.fromkeys(field for record in sample for field in record))
+    formats = ", ".join(f"{layout.name} ({layout.title})" for layout in RECORD_FORMATS)
+    return GraphscanError(
+        "The JSON document is none of the known formats",
+        f"{name}; fields seen: {_listing(fields)}",
+        f"Known: {formats}. Native events as JSON go one object a line (NDJSON).",
         EXIT_USAGE,
     )
 
