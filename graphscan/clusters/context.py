@@ -116,8 +116,8 @@ class ExplanationContext:
 
     @cached_property
     def top_author(self) -> tuple[int, float, float]:
-        """Commonest known author, its share of acts on objects of known authors, and the share known."""
-        author = self.author[self.obj]
+        """Commonest known author on main objects, its share of acts there, and the share of authors known."""
+        author = self.author[self.obj[self.is_main[self.obj]]]
         known = author[author >= 0]
         if not len(known):
             return -1, 0.0, 0.0
@@ -153,8 +153,9 @@ class Pace:
     Parameters
     ----------
     own_0_1
-        Part of the members' habits in what members and objects explain: 1 where each acts at its own pace,
-        0 where each object has a moment common to all.
+        Variance of the members' habits over that of habits, of the objects' moments, and a quarter of what
+        is left: near 1 where each acts at its own pace, 0 where each object has a moment common to all, or
+        where members have no habits.
     spread
         Median over members of the standard deviation of what is left, in units of ln.
     """
@@ -185,7 +186,8 @@ def _pace(member: IntArray, obj: IntArray, delay_us: IntArray, n_members: int, n
         return max(float((n * values**2).sum() - noise * (n > 0).sum()) / len(x), 0.0)
 
     own, common = effect(a, n_a), effect(o, n_o)
-    own_share = own / (own + common) if own + common > 1e-9 else 0.0
+    explained = own + common + noise / 4
+    own_share = own / explained if explained > 1e-9 else 0.0
     square = np.bincount(member, rest**2, n_members)
     spread = np.sqrt(square[n_a >= 3] / n_a[n_a >= 3])
     return Pace(own_share, float(np.median(spread)) if len(spread) else float("inf"))

@@ -141,7 +141,7 @@ def news_syndication(context: ExplanationContext) -> tuple[float, str]:
     various = _ramp(share, 0.9, 0.5) if known >= 0.5 else 1.0
     links = float(context.has_link.mean()) if context.n_objects else 0.0
     return min(many, own, steady, various), (
-        f"{context.n_objects} objects; {context.pace.own_0_1:.0%} of the explained delay is each account's "
+        f"{context.n_objects} objects; {context.pace.own_0_1:.0%} of the pattern of delays is each account's "
         f"own pace, steady within a factor of {np.exp(min(context.pace.spread, 9.0)):.1f}; "
         f"{links:.0%} of the objects are known to carry a link"
     )
@@ -164,7 +164,7 @@ def fan_club(context: ExplanationContext) -> tuple[float, str]:
     inside = " (a member)" if author in context.author[context.author_member >= 0] else ""
     return min(one, own), (
         f"{share:.0%} of the shared acts are on content of one author{inside}; "
-        f"{context.pace.own_0_1:.0%} of the explained delay is each account's own pace"
+        f"{context.pace.own_0_1:.0%} of the pattern of delays is each account's own pace"
     )
 
 
@@ -366,13 +366,13 @@ def push_notification(context: ExplanationContext) -> tuple[float, str]:
 
 EXPLANATIONS: Final[tuple[ExplanationRule, ...]] = (
     ExplanationRule("own_pages", own_pages),
+    ExplanationRule("class_or_office_chat", class_or_office_chat),
     ExplanationRule("working_group", working_group),
     ExplanationRule("fan_club", fan_club),
     ExplanationRule("news_syndication", news_syndication),
     ExplanationRule("brand_matrix", brand_matrix),
     ExplanationRule("viral_object", viral_object),
     ExplanationRule("giveaway", giveaway),
-    ExplanationRule("class_or_office_chat", class_or_office_chat),
     ExplanationRule("bridge_account", bridge_account),
     ExplanationRule("push_notification", push_notification),
 )
