@@ -265,18 +265,10 @@ def start(
             if _wait_until_ready(server):
                 return False
             stop(server)
-        fetch_libraries(server.lib)
-        first = not server.password_path.exists()
         last = server.state()
         bolt = bolt_port or free_port(last.get("bolt_port", 7687))
         http = http_port or free_port(last.get("http_port", 7474))
-        write_configuration(server, bolt, http)
-        if first:
-            password = secrets.token_urlsafe(16).lstrip("-")
-            run_admin(server, "dbms", "set-initial-password", password)
-            descriptor = os.open(server.password_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "w") as file:
-                file.write(password + "\n")
+        prepare(server, bolt, http)
         process = launch(server, bolt, http, heap)
         # Right after the fork the process still has the name of this script, so its own handle is asked.
         if not _wait_until_ready(server, lambda: process.poll() is None):
@@ -286,6 +278,18 @@ def start(
                 f"See {server.log_path} and {server.home}/logs"
             )
         return True
+
+
+def prepare(server: Server, bolt_port: int, http_port: int) -> None:
+    """Everything but the process: libraries, configuration and, the first time, a password."""
+    fetch_libraries(server.lib)
+    write_configuration(server, bolt_port, http_port)
+    if not server.password_path.exists():
+        password = secrets.token_urlsafe(16).lstrip("-")
+        run_admin(server, "dbms", "set-initial-password", password)
+        descriptor = os.open(server.password_path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(password + "\n")
 
 
 def launch(server: Server, bolt_port: int, http_port: int, heap: str = "1g") -> subprocess.Popen[bytes]:
@@ -335,6 +339,31 @@ def stop(server: Server) -> bool:
     return True
 
 
+def bulk_import(server: Server, folder: Path, *, overwrite: bool, heap: str = "1g") -> None:
+    """Replace the database by the files that `graphscan graph load --bulk FOLDER` wrote; server stopped.
+
+    Raises
+    ------
+    ServerError
+        The folder holds no such files, or the import failed; the database is then as neo4j-admin left it.
+    """
+    arguments = folder / "import.args"
+    if not arguments.is_file():
+        raise ServerError(
+            f"{folder} holds no import.args.\nMake it: graphscan graph load --bulk {folder} EVENTS"
+        )
+    if is_ours(server):
+        raise ServerError("the server is running.\nStop it: make neo4j-stop")
+    options = ["--overwrite-destination"] if overwrite else []
+    for line in arguments.read_text(encoding="utf-8").splitlines():
+        head, equals, tail = line.partition("=")
+        if head in ("--nodes", "--relationships"):
+            label, _, name = tail.partition("=")
+            line = f"{head}={label}={folder.resolve() / name}"
+        options.append(line if equals else head)
+    run_admin(server, "database", "import", "full", "neo4j", *options, heap=heap)
+
+
 def environment_lines(server: Server) -> str:
     """The `export` lines that point graphscan at this server."""
     values = {
@@ -355,8 +384,11 @@ def _quoted(value: str) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
-    parser.add_argument("command", choices=("start", "stop", "env", "status"))
-    command = parser.parse_args(arguments).command
+    parser.add_argument("command", choices=("start", "stop", "env", "status", "import"))
+    parser.add_argument("folder", nargs="?", type=Path, help="for import: what `graph load --bulk` wrote")
+    parser.add_argument("--overwrite", action="store_true", help="for import: replace a database with data")
+    chosen = parser.parse_args(arguments)
+    command = chosen.command
     server = default_server()
     try:
         if command == "start":
@@ -366,6 +398,12 @@ def main(arguments: list[str] | None = None) -> int:
                 f"Browser at {server.http_url}/browser/"
             )
             say('neo4j: next: eval "$(make -s neo4j-env)"')
+        elif command == "import":
+            if chosen.folder is None:
+                raise ServerError("name the folder that `graphscan graph load --bulk` wrote")
+            prepare(server, server.state().get("bolt_port", 7687), server.state().get("http_port", 7474))
+            bulk_import(server, chosen.folder, overwrite=chosen.overwrite)
+            say("neo4j: imported; next: make neo4j")
         elif command == "stop":
             say("neo4j: stopped" if stop(server) else "neo4j: was not running")
         elif not is_ours(server):

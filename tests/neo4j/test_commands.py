@@ -9,10 +9,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import server as neo4j_server
 from graph_worlds import random_events
 
-from graphscan.graphdb.client import Connection
+from graphscan.graphdb.client import Connection, connect, server_address
+from graphscan.graphdb.loading import load_events
 from graphscan.graphdb.reading import read_events
+from graphscan.graphdb.status import missing_schema
 
 
 @pytest.fixture
@@ -53,6 +56,37 @@ def test_a_file_that_has_grown_adds_what_is_new(
     grown = run_cli("graph", "load", path, "--json", env=neo4j_env)
     assert json.loads(grown.stdout)["loaded"] == 10
     assert read_events(graph).num_rows == 20
+
+
+def test_bulk_import_gives_the_same_graph(run_cli: Any, events_file: Path, tmp_path: Path) -> None:
+    """The offline import, then the load of the same files, which finds them in the ledger."""
+    home = neo4j_server.Server(tmp_path / "bulk-home", neo4j_server.default_lib())
+    files = tmp_path / "import files"
+    done = run_cli("graph", "load", "--bulk", files, events_file, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["events"] == 400
+    again = run_cli("graph", "load", "--bulk", files, events_file)
+    assert again.returncode == 73
+    neo4j_server.prepare(home, neo4j_server.free_port(), neo4j_server.free_port())
+    neo4j_server.bulk_import(home, files, overwrite=False, heap="256m")
+    try:
+        neo4j_server.start(home, heap="256m")
+        env = {
+            "NEO4J_URI": home.bolt_uri,
+            "NEO4J_USERNAME": neo4j_server.USERNAME,
+            "NEO4J_PASSWORD": home.password,
+        }
+        loaded = run_cli("graph", "load", events_file, "--json", env=env)
+        assert json.loads(loaded.stdout)["files_known"] is True, loaded.stderr
+        events = random_events(400, seed=8)
+        with connect(server_address(env)) as connection:
+            wanted = events.sort_by([("timestamp_us", "ascending"), ("event_id", "ascending")])
+            assert read_events(connection).equals(wanted)
+            assert missing_schema(connection) == ()
+            report = load_events(events, connection)
+            assert (report.known, report.known_batches) == (400, report.batches)
+    finally:
+        neo4j_server.stop(home)
 
 
 def test_standard_input_can_be_loaded(graph: Connection, neo4j_env: Any, run_cli: Any) -> None:
