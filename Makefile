@@ -72,8 +72,9 @@ format: setup ## Put the code into the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: setup ## Write docs/reference anew from the commands and settings themselves
+docs: setup ## Write the reference pages and the output shown in the README anew
 	$(BIN)/python -m graphscan.cli.reference docs/reference
+	$(BIN)/python docs/console.py README.md
 
 system-deps:
 	@missing=""; for tool in $(SYSTEM_TOOLS); do \

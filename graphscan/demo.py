@@ -79,8 +79,10 @@ class Demo:
         Of the run.
     clusters, campaigns
         What was found, and what had been planted.
-    n_strangers
-        Accounts in clusters that belong to no campaign.
+    n_people, n_people_found
+        People who belong to no campaign, and those of them who stand in a cluster.
+    n_machines_found
+        Automated accounts that belong to no campaign and stand in a cluster.
     """
 
     world_dir: Path
@@ -90,7 +92,9 @@ class Demo:
     manifest: dict[str, Any]
     clusters: tuple[DemoCluster, ...]
     campaigns: tuple[DemoCampaign, ...]
-    n_strangers: int
+    n_people: int
+    n_people_found: int
+    n_machines_found: int
 
 
 def run_demo(
@@ -176,6 +180,10 @@ def compared(world: World, world_dir: Path, run_dir: Path) -> Demo:
         members.setdefault(row["cluster_id"], []).append(row["account_id"])
     truth = {row["account_id"]: row for row in world.truth.to_pylist()}
     in_clusters = {account for accounts in members.values() for account in accounts}
+    others: dict[str, set[str]] = {"people": set(), "machines": set()}
+    for row in world.labels.to_pylist():
+        if truth[row["account_id"]]["campaign_id"] is None:
+            others["people" if row["label"].startswith("human") else "machines"].add(row["account_id"])
     # A cluster carries the figures of its best test to the last bit, which is how the two are joined.
     statistic = {(row["effect_ratio"], row["kappa"], row["window_s"]): row for row in tests if row["found"]}
     return Demo(
@@ -189,7 +197,9 @@ def compared(world: World, world_dir: Path, run_dir: Path) -> Demo:
             for row in sorted(clusters, key=lambda row: (-row["size"], row["cluster_id"]))
         ),
         campaigns=_campaigns(truth, in_clusters),
-        n_strangers=sum(1 for account in in_clusters if truth[account]["campaign_id"] is None),
+        n_people=len(others["people"]),
+        n_people_found=len(others["people"] & in_clusters),
+        n_machines_found=len(others["machines"] & in_clusters),
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from graphscan.cli.findings import duration, explanation_words, figure, layer_words, table_row
+from graphscan.cli.findings import Line, caution, duration, figure, layer_words, remark_on, table_lines
 from graphscan.cli.inputs import keep_pandas_out_of_arrow
 from graphscan.cli.options import settings_from, settings_options
 from graphscan.cli.output import Output, output_options, safe
@@ -24,7 +24,7 @@ KINDS: Final = {
     "chat_ring": "chat ring",
     "post_ring": "posting ring",
     "follow_ring": "following ring",
-    "framing_bot": "bots that shadow a victim",
+    "framing_bot": "framing bots",
     "brand_matrix": "a brand's own pages",
     "fan_club": "fan club",
     "syndication": "news syndication",
@@ -34,11 +34,9 @@ KINDS: Final = {
     "class_chat": "class chat",
     "null_group": "community of interest",
     "bridge": "relay account",
+    "ai_managed": "managed by software",
+    "ordinary": "people",
 }
-
-# Widths of the columns, 78 in all; negative ones are right-aligned.
-CLUSTER_COLUMNS: Final = (10, -4, 15, -6, -8, -6, 0)
-PLANTED_COLUMNS: Final = (26, -6, -8, -12, 0)
 
 
 @click.command()
@@ -74,7 +72,9 @@ def _document(demo: Demo) -> dict[str, Any]:
         "ledger": demo.manifest["ledger"],
         "clusters": [asdict(cluster) for cluster in demo.clusters],
         "campaigns": [asdict(campaign) for campaign in demo.campaigns],
-        "n_strangers": demo.n_strangers,
+        "n_people": demo.n_people,
+        "n_people_found": demo.n_people_found,
+        "n_machines_found": demo.n_machines_found,
     }
 
 
@@ -91,41 +91,43 @@ def shown(demo: Demo) -> list[Any]:
 
 def _found(demo: Demo) -> list[Any]:
     many = "1 cluster" if len(demo.clusters) == 1 else f"{len(demo.clusters)} clusters"
-    n_in = sum(cluster.size for cluster in demo.clusters)
-    heading = ("cluster", "size", "acts", "window", "expected", "seen", "in truth")
-    lines = [table_row(heading, CLUSTER_COLUMNS, ("bold",) * len(heading))]
-    for cluster in demo.clusters:
-        cells = (
-            cluster.cluster_id[:10],
-            str(cluster.size),
-            layer_words(cluster.layers),
-            duration(cluster.window_s),
-            figure(cluster.expected),
-            figure(cluster.seen),
-            KINDS.get(cluster.truth, cluster.truth),
+    n_in = sum(c.n_found for c in demo.campaigns) + demo.n_people_found + demo.n_machines_found
+    lines = [
+        Line(
+            (
+                cluster.cluster_id,
+                str(cluster.size),
+                layer_words(cluster.layers),
+                duration(cluster.window_s),
+                figure(cluster.expected),
+                figure(cluster.seen),
+                KINDS.get(cluster.truth, cluster.truth.replace("_", " ")),
+            ),
+            ("", "", "", "", "", "bold", "dim"),
+            remark_on(cluster.explanation),
         )
-        lines.append(table_row(cells, CLUSTER_COLUMNS, ("", "", "", "", "", "bold", "")))
-        if cluster.explanation:
-            could = f"could also be: {explanation_words(cluster.explanation)}"
-            lines.append(table_row(("", "", could), CLUSTER_COLUMNS, ("", "", "yellow")))
+        for cluster in demo.clusters
+    ]
+    heading = ("cluster", "size", "acts", "window", "expected", "seen", "in truth")
+    notes = caution(cluster.explanation for cluster in demo.clusters)
     return [
         f"Read {demo.n_events:,} events of {demo.n_accounts:,} accounts on a simulated platform.",
         f"Found {many}, {n_in} accounts in all, whose timing cannot be chance:",
         "",
-        *lines,
+        *table_lines(heading, lines, (False, True, False, True, True, True, False)),
         "",
         _dim("expected: how much they would act together if all they had in common were"),
         _dim("their habits and interests (the same acts, each account's delays shuffled)."),
+        *(["", *notes] if notes else []),
     ]
 
 
 def _planted(demo: Demo) -> list[Any]:
-    heading = ("what had been planted", "groups", "accounts", "in a cluster", "")
-    lines = [table_row(heading, PLANTED_COLUMNS, ("bold",) * len(heading))]
-    for coordinated in (True, False):
-        for kind in sorted({c.kind for c in demo.campaigns if c.coordinated is coordinated}):
-            of_kind = [c for c in demo.campaigns if c.kind == kind and c.coordinated is coordinated]
-            verdict, style = _verdict(coordinated, of_kind)
+    lines = []
+    for ordered in (True, False):
+        for kind in sorted({c.kind for c in demo.campaigns if _is_order(c) is ordered}):
+            of_kind = [c for c in demo.campaigns if c.kind == kind and _is_order(c) is ordered]
+            verdict, style = _verdict(ordered, of_kind)
             cells = (
                 KINDS.get(kind, kind),
                 str(len(of_kind)),
@@ -133,16 +135,28 @@ def _planted(demo: Demo) -> list[Any]:
                 str(sum(c.n_found for c in of_kind)),
                 verdict,
             )
-            lines.append(table_row(cells, PLANTED_COLUMNS, ("", "", "", "", style)))
-    strangers = {0: "nobody stands", 1: "1 account stands"}.get(
-        demo.n_strangers, f"{demo.n_strangers} accounts stand"
-    )
-    return [*lines, "", f"Of everybody else, {strangers} in a cluster."]
+            lines.append(Line(cells, ("", "", "", "", style)))
+    heading = ("what had been planted", "groups", "accounts", "in a cluster", "")
+    others = "nobody stands" if demo.n_people_found == 0 else _count(demo.n_people_found, "stands", "stand")
+    said = [f"Of {demo.n_people:,} people in none of these groups, {others} in a cluster."]
+    if demo.n_machines_found:
+        many = _count(demo.n_machines_found, "does", "do")
+        said.append(f"Of the automated accounts in none of them, {many}.")
+    return [*table_lines(heading, lines, (False, True, True, True, False)), "", *said]
 
 
-def _verdict(coordinated: bool, campaigns: list[DemoCampaign]) -> tuple[str, str]:
+def _count(n: int, one: str, many: str) -> str:
+    return f"{n:,} {one if n == 1 else many}"
+
+
+def _is_order(campaign: DemoCampaign) -> bool:
+    """Whether one operator gives orders that he has no right to give: a brand may run its own pages."""
+    return campaign.coordinated and campaign.kind != "brand_matrix"
+
+
+def _verdict(ordered: bool, campaigns: list[DemoCampaign]) -> tuple[str, str]:
     n_found = sum(1 for campaign in campaigns if campaign.n_found >= campaign.n_accounts / 2)
-    if coordinated:
+    if ordered:
         if n_found == len(campaigns):
             return "found", "green"
         return f"{n_found} of {len(campaigns)} found", "yellow"

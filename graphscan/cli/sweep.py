@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from graphscan.cli.findings import duration, explanation_words, figure, layer_words, ledger_words, table_row
+from graphscan.cli.findings import (
+    Line,
+    caution,
+    duration,
+    figure,
+    layer_words,
+    ledger_words,
+    probability,
+    remark_on,
+    table_lines,
+)
 from graphscan.cli.inputs import format_options, keep_pandas_out_of_arrow, mapping_of
 from graphscan.cli.options import settings_from, settings_options
 from graphscan.cli.output import Output, output_options
@@ -17,8 +27,6 @@ from graphscan.errors import EXIT_USAGE, GraphscanError
 if TYPE_CHECKING:
     from graphscan.sweep import SweepResult
 
-# Widths of the columns; negative ones are right-aligned.
-COLUMNS: Final = (14, -5, -5, 18, -7, -8, -8)
 SHOWN_CLUSTERS: Final = 10
 
 
@@ -130,7 +138,7 @@ def _shown(result: SweepResult) -> list[Any]:
     ]
     if clusters:
         lines += ["", *_cluster_lines(clusters)]
-    return [*lines, "", f"Everything is in {result.run_dir} (run {result.run_id})."]
+    return [*lines, "", f"Everything is in {result.run_dir}."]
 
 
 def _count(n: int, what: str) -> str:
@@ -138,23 +146,25 @@ def _count(n: int, what: str) -> str:
 
 
 def _cluster_lines(clusters: list[dict[str, Any]]) -> list[Any]:
-    heading = ("cluster", "size", "core", "acts", "window", "q", "x chance")
-    lines: list[Any] = [table_row(heading, COLUMNS, ("bold",) * len(heading))]
-    largest = sorted(clusters, key=lambda row: (-row["size"], row["cluster_id"]))
-    for row in largest[:SHOWN_CLUSTERS]:
-        cells = (
-            row["cluster_id"][:14],
-            str(row["size"]),
-            str(row["core_size"]),
-            layer_words(row["layers"]),
-            duration(row["window_s"]),
-            f"{row['q_time']:.0e}",
-            figure(row["effect_ratio"]),
+    largest = sorted(clusters, key=lambda row: (-row["size"], row["cluster_id"]))[:SHOWN_CLUSTERS]
+    lines = [
+        Line(
+            (
+                row["cluster_id"],
+                str(row["size"]),
+                str(row["core_size"]),
+                layer_words(row["layers"]),
+                duration(row["window_s"]),
+                probability(row["q_time"]),
+                figure(row["effect_ratio"]),
+            ),
+            remark=remark_on(row["benign_match"]),
         )
-        lines.append(table_row(cells, COLUMNS, ("",) * len(cells)))
-        if row["benign_match"]:
-            could = f"could also be: {explanation_words(row['benign_match'])}"
-            lines.append(table_row(("", "", "", could), COLUMNS, ("", "", "", "yellow")))
+        for row in largest
+    ]
+    heading = ("cluster", "size", "core", "acts", "window", "q", "x chance")
+    shown: list[Any] = [*table_lines(heading, lines, (False, True, True, False, True, True, True))]
     if len(clusters) > SHOWN_CLUSTERS:
-        lines.append(f"  … and {len(clusters) - SHOWN_CLUSTERS:,} more in clusters.csv")
-    return lines
+        shown.append(f"  and {len(clusters) - SHOWN_CLUSTERS:,} more in clusters.csv")
+    notes = caution(row["benign_match"] for row in clusters)
+    return [*shown, *(["", *notes] if notes else [])]
