@@ -181,9 +181,10 @@ def _pace(member: IntArray, obj: IntArray, delay_us: IntArray, n_members: int, n
     noise = float((rest**2).sum() / left) if left > 0 else 0.0
 
     def effect(values: FloatArray, n: IntArray) -> float:
-        # Weighted by acts: an object that two members met on by chance says little. Each estimated level
-        # carries noise / n, which is taken off.
-        return max(float((n * values**2).sum() - noise * (n > 0).sum()) / len(x), 0.0)
+        # By median absolute deviation, weighted by acts: a few objects on which members met by chance, hours
+        # after the others, are no common moments. Each level carries noise / n, which is taken off.
+        spread = 1.4826 * _weighted_median(np.abs(values - _weighted_median(values, n)), n)
+        return max(spread**2 - noise * float((n > 0).sum()) / len(x), 0.0)
 
     own, common = effect(a, n_a), effect(o, n_o)
     explained = own + common + noise / 4
@@ -191,6 +192,12 @@ def _pace(member: IntArray, obj: IntArray, delay_us: IntArray, n_members: int, n
     square = np.bincount(member, rest**2, n_members)
     spread = np.sqrt(square[n_a >= 3] / n_a[n_a >= 3])
     return Pace(own_share, float(np.median(spread)) if len(spread) else float("inf"))
+
+
+def _weighted_median(values: FloatArray, weight: IntArray) -> float:
+    order = np.argsort(values, kind="stable")
+    total = np.cumsum(weight[order])
+    return float(values[order][np.searchsorted(total, total[-1] / 2)])
 
 
 def explanation_context(

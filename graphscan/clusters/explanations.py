@@ -85,8 +85,9 @@ def _ramp(value: float, zero_at: float, one_at: float) -> float:
 def own_pages(context: ExplanationContext) -> tuple[float, str]:
     """One publisher's own pages, or a scheduling tool, that repeat what the pages themselves post.
 
-    Needs all of: at least half of the shared acts are on content that members opened; and one client made
-    nearly all acts, or the common moments lie on five-minute marks. Score: the lesser of both.
+    Needs both: at least half of the shared acts are on content that members opened; and one client made at
+    least 83 % of all acts, or 60 % of the common moments (beyond chance) lie on five-minute marks. Score: the
+    lesser of both.
 
     Evasion: a public scheduler alone does not fit, whatever the number of accounts, because the content must
     be the group's own; a farm that serves customers amplifies content of others. A farm that only repeats its
@@ -106,10 +107,10 @@ def own_pages(context: ExplanationContext) -> tuple[float, str]:
 def brand_matrix(context: ExplanationContext) -> tuple[float, str]:
     """A few openly related accounts behind one planning tool that all take part in nearly everything.
 
-    Needs all of: at most 25 members, on average at least 70 % of them on each object, and common moments on
-    five-minute marks. Score: the least of the three.
+    Needs all of: at most 30 members, on average at least 65 % of them on each main object, and 60 % of the
+    common moments (beyond chance) on five-minute marks. Score: the least of the three.
 
-    Evasion: a farm of at most 25 accounts can put its orders on round minutes and send every account every
+    Evasion: a farm of at most 30 accounts can put its orders on round minutes and send every account every
     time. That is the most conspicuous way to run one (the overlap and every synchronisation metric rise), and
     still goes to a person, who asks whether the accounts say openly to whom they belong.
     """
@@ -125,9 +126,9 @@ def brand_matrix(context: ExplanationContext) -> tuple[float, str]:
 def news_syndication(context: ExplanationContext) -> tuple[float, str]:
     """Outlets that pass on the same items, each through a pipeline with a delay of its own.
 
-    Needs all of: at least 15 shared objects; delays that follow the account and not the object (own pace);
-    a steady delay in each account (standard deviation of the log delay below about 0.5); and objects that are
-    not almost all by one author. Score: the least of these. Links are told in the detail; they are no
+    Needs all of: at least 13 shared objects; delays that follow the account and not the object (own pace);
+    a steady delay in each account (standard deviation of the log delay at most 0.6); and at most 70 % of the
+    acts on one author's objects. Score: the least of these. Links are told in the detail; they are no
     evidence, because no list of news sites is complete or honest.
 
     Evasion: members of a farm would each have to keep a steady delay counted from the birth of the content,
@@ -150,8 +151,9 @@ def news_syndication(context: ExplanationContext) -> tuple[float, str]:
 def fan_club(context: ExplanationContext) -> tuple[float, str]:
     """Followers of one creator: quick on everything it posts, each at a pace of their own.
 
-    Needs all of: authors known for at least half of the shared acts; at least 80 % of those on one author's
-    content; and delays that follow the account and not the object. Score: the least of the last two.
+    Needs all of: authors known for at least half of the acts on main objects; at least 75 % of those on one
+    author's content, on five objects or more; and delays that follow the account and not the object. Score:
+    the least of these.
 
     Evasion: a farm hired by one creator shares the creator but not the pace: its orders make moments common
     to all members. To fit it must let each account keep its own delay habit, without common moments.
@@ -161,9 +163,11 @@ def fan_club(context: ExplanationContext) -> tuple[float, str]:
         return 0.0, "the authors of the objects are not in the data"
     one = _ramp(share, 0.6, 0.9)
     own = _ramp(context.pace.own_0_1, 0.4, 0.8)
+    n_objects = int((context.is_main & (context.author == author)).sum())
+    several = _ramp(n_objects, 2, 8)
     inside = " (a member)" if author in context.author[context.author_member >= 0] else ""
-    return min(one, own), (
-        f"{share:.0%} of the shared acts are on content of one author{inside}; "
+    return min(one, own, several), (
+        f"{share:.0%} of the acts on main objects are on {n_objects} by one author{inside}; "
         f"{context.pace.own_0_1:.0%} of the pattern of delays is each account's own pace"
     )
 
@@ -220,8 +224,8 @@ def viral_object(context: ExplanationContext) -> tuple[float, str]:
 def class_or_office_chat(context: ExplanationContext) -> tuple[float, str]:
     """People who meet in one chat at fixed hours of the week, as a class or an office does.
 
-    Needs all of: shared acts in chats; at least 70 % of them in one chat; over three weeks or more; and most
-    of them in at most ten hours of the week (of 168). Score: the lesser of chat and hours.
+    Needs all of: shared acts in chats; at least 70 % of them in one chat; over two weeks or more; and 60 %
+    of them in ten hours of the week (of 168). Score: the lesser of chat and hours.
 
     Evasion: a chat farm can keep office hours in one chat. It then reaches the people of that one chat only,
     and talking in a chat that it opened itself is never tested in the first place.
@@ -245,9 +249,10 @@ def class_or_office_chat(context: ExplanationContext) -> tuple[float, str]:
 def working_group(context: ExplanationContext) -> tuple[float, str]:
     """People who talk with each other on things that they themselves opened, in both directions.
 
-    Needs all of: nearly all shared acts are talk (comments, chat, messages); most are on objects that members
-    opened; several members open; and answering is mutual: for most pairs where a acted on b's objects, b
-    acted on a's. Score: the least of these.
+    Needs all of: 75 % of the shared acts are talk (comments, chat, messages); half are on objects that
+    members opened (of a chat session: began); more than two members open (effective number 2.25); and
+    answering is mutual: where a acted on b's objects, b acted on a's at least a quarter of the times. Score:
+    the least of these.
 
     Evasion: a pod that likes and shares each other's posts does not fit, because likes and shares are no
     talk. Accounts that comment on each other's posts in rotation do fit. Their comments reach nobody but the
@@ -277,9 +282,10 @@ def working_group(context: ExplanationContext) -> tuple[float, str]:
 def bridge_account(context: ExplanationContext) -> tuple[float, str]:
     """One relay account brings the objects to the others, who follow at their leisure.
 
-    The relay may be a member or not. Needs all of: it is on at least half of the objects and before at least
-    80 % of the members there; and the others come like an audience: a minute or more behind in the median,
-    spread widely, and few of them each time (mean participation below 60 %). Score: the least of these.
+    The relay may be a member or not. Needs all of: it is on at least 55 % of the objects and before at least
+    78 % of the members there; and the others come like an audience: a minute or more behind in the median,
+    spread widely (standard deviation of the log lag at least 0.75), and at most 60 % of them each time.
+    Score: the least of these.
 
     Evasion: bots that shadow a person seconds after every act do not fit (too close, too regular, too many
     each time), so framing cannot hide behind its victim. A farm that obeys a public lead account with the
