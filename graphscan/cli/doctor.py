@@ -34,7 +34,7 @@ class Check:
 
 
 def checks(n_threads: int, memory_limit_bytes: int | None) -> list[Check]:
-    """Look at Python, the libraries, threads, memory, the store and the temporary folder."""
+    """Look at Python, the libraries, threads, memory, the store, the temporary folder and Neo4j."""
     return [
         _python(),
         *_libraries(),
@@ -42,6 +42,7 @@ def checks(n_threads: int, memory_limit_bytes: int | None) -> list[Check]:
         _memory(memory_limit_bytes),
         _store(),
         _temporary(),
+        _neo4j(),
     ]
 
 
@@ -101,14 +102,33 @@ def _temporary() -> Check:
     return Check("temporary folder", ok, f"{folder}, {free / 1e9:.1f} GB free", mend)
 
 
+def _neo4j() -> Check:
+    from graphscan.graphdb.client import connect, server_address
+    from graphscan.graphdb.status import graph_status
+
+    if not os.environ.get("NEO4J_URI"):
+        return Check("neo4j", True, "no server named in NEO4J_URI; only `graph` and `--neo4j` need one")
+    try:
+        with connect(server_address()) as connection:
+            status = graph_status(connection)
+    except GraphscanError as error:
+        return Check("neo4j", False, f"{error.what} ({error.where})", error.mend)
+    server = status.server
+    found = f"{server.version} {server.edition}"
+    n_nodes = sum(count.own for count in status.nodes.values())
+    if status.missing_schema:
+        found += f", {len(status.missing_schema)} constraints and indexes missing: `graph load` makes them"
+    return Check("neo4j", True, f"{found}, {n_nodes:,} nodes, newest sweep {status.newest_run_id or 'none'}")
+
+
 @click.command()
 @output_options
 @settings_options
 def command(out: Output, assignments: tuple[str, ...]) -> None:
     """Check that this machine can run graphscan.
 
-    Looks at Python, the libraries, threads, memory, the embedded store and the temporary folder; the
-    exit code is 4 if something must be mended.
+    Looks at Python, the libraries, threads, memory, the embedded store, the temporary folder and, where
+    NEO4J_URI names one, the Neo4j server; the exit code is 4 if something must be mended.
     """
     settings = settings_from(assignments).settings
     found = checks(settings.n_threads, settings.memory_limit_bytes)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from graphscan.graphdb.client import Connection, connect, server_address
+    from graphscan.graphdb.handover import event_file, hand_over
     from graphscan.graphdb.loading import LoadReport, ensure_schema, load_events
     from graphscan.graphdb.reading import read_events
     from graphscan.graphdb.runs import RunTables, RunWriteReport, write_run
@@ -22,7 +23,9 @@ _HOMES = {
     "Verdicts": "verdicts",
     "connect": "client",
     "ensure_schema": "loading",
+    "event_file": "handover",
     "graph_status": "status",
+    "hand_over": "handover",
     "load_events": "loading",
     "read_events": "reading",
     "reset_graph": "status",
@@ -39,7 +42,9 @@ __all__ = [
     "Verdicts",
     "connect",
     "ensure_schema",
+    "event_file",
     "graph_status",
+    "hand_over",
     "load_events",
     "read_events",
     "reset_graph",
