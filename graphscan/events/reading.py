@@ -6,87 +6,32 @@ import json
 import os
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from graphscan.errors import EXIT_USAGE, GraphscanError
 from graphscan.events.block import Block, Lines
-from graphscan.events.columnar import ParquetReader
-from graphscan.events.delimited import DelimitedReader, sniffed_delimiter
-from graphscan.events.documents import DocumentReader, looks_like_document
-from graphscan.events.formats.layout import RecordFormat, TableFormat
 from graphscan.events.formats.native import NATIVE
-from graphscan.events.formats.registry import (
-    KNOWN_COLUMNS,
-    duplicate_columns,
-    format_named,
-    missing_columns,
-    recognised_record,
-    recognised_table,
-    unknown_document,
-    unknown_layout,
-)
+from graphscan.events.formats.registry import format_named
 from graphscan.events.identity import canonical_order, repeats
-from graphscan.events.jsonlines import JsonLinesReader
+from graphscan.events.inputs import InputFile, InputOpener, OpenInput, checked_mapping
 from graphscan.events.ledger import Ledger, Reject, require_within_budget
 from graphscan.events.model import EVENT_COLUMNS, EVENT_SCHEMA
 from graphscan.events.normal import normal_events
-from graphscan.events.records import RecordReader, sampled
-from graphscan.events.sources import BLOCK_BYTES, PARQUET_MAGIC, STDIN, Source, empty_input, open_source
-from graphscan.events.times import TimeReader
+from graphscan.events.sources import BLOCK_BYTES, STDIN, open_source
 
 Progress = Callable[[int, int, int], None]
 """Called with bytes read, bytes in all (0 where unknown) and rows read so far."""
 
 NEEDED_COLUMNS: Final = ("account_id", "action", "object_id", "timestamp_us", "event_id")
-CONSTANT_MARK: Final = "="
 # So many rejected rows, and most of those read, end the reading early: no more can be learnt from the rest.
 HOPELESS_REJECTS: Final = 100_000
-
-
-@dataclass(frozen=True)
-class InputFile:
-    """What is known of one input, for the manifest.
-
-    Attributes
-    ----------
-    path
-        As it was given.
-    sha256
-        Hex digest of the bytes on disk; empty if digests were not asked for.
-    format, container, compression
-        Such as ``native``, ``csv``, ``gzip``.
-    time_unit
-        ``iso``, ``s``, ``ms``, ``us`` or ``ns``; empty if there was no time to read.
-    time_resolution_us
-        The finest step of its times, microseconds.
-    n_rows
-        Rows read.
-    ignored_columns
-        Columns beyond the format's own.
-    warnings
-        What a user should know about this input.
-    """
-
-    path: str
-    sha256: str
-    format: str
-    container: str
-    compression: str
-    time_unit: str
-    time_resolution_us: int
-    n_rows: int
-    ignored_columns: tuple[str, ...]
-    warnings: tuple[str, ...] = ()
-
-    def as_dict(self) -> dict[str, object]:
-        """The entry under ``inputs`` of the manifest."""
-        return {name: list(v) if isinstance(v, tuple) else v for name, v in self.__dict__.items()}
 
 
 @dataclass(frozen=True)
@@ -117,23 +62,6 @@ class Batch:
     first_row: int
 
 
-@dataclass
-class _Open:
-    """One input while it is read."""
-
-    source: Source
-    layout: TableFormat | RecordFormat
-    container: str
-    header: tuple[str, ...]
-    times: TimeReader
-    blocks: Iterator[Block]
-    ignored: tuple[str, ...]
-    renames: dict[str, str]
-    constants: dict[str, str]
-    warnings: list[str] = field(default_factory=list)
-    n_rows: int = 0
-
-
 class Reading:
     """Events of several inputs, block by block; what was read, rejected and from where is known afterwards.
 
@@ -162,13 +90,16 @@ class Reading:
         self._sources = [os.fspath(s) for s in sources]
         if self._sources.count(STDIN) > 1:
             raise GraphscanError("Standard input was named twice", "-", "Name it once.", EXIT_USAGE)
-        self._format = format_named(file_format) if file_format else None
-        self._mapping = _checked_mapping(mapping or {})
         self.columns = _wanted(columns)
+        self._opener = InputOpener(
+            file_format=format_named(file_format) if file_format else None,
+            mapping=checked_mapping(mapping or {}),
+            columns=self.columns,
+            block_bytes=block_bytes,
+        )
         self._coded = coded
         self._digests = digests
         self._on_progress = on_progress
-        self._block_bytes = block_bytes
         self._iterated = False
         self._starts: list[int] = []
         self._spans: list[_Span] = []
@@ -259,7 +190,7 @@ class Reading:
         for name in self._sources:
             source = open_source(name)
             try:
-                opened = self._opened(source)
+                opened = self._opener.opened(source)
                 try:
                     for block in opened.blocks:
                         table = self._take(opened, block)
@@ -268,7 +199,7 @@ class Reading:
                         if table.num_rows:
                             yield self._batch(table)
                 finally:
-                    self.inputs.append(self._described(opened))
+                    self.inputs.append(opened.described(digest=self._digests))
             finally:
                 source.close()
             done += source.size_bytes
@@ -282,27 +213,24 @@ class Reading:
         assert lines is not None
         return Batch(table, span.file, lines, self._starts[-1])
 
-    def _take(self, opened: _Open, block: Block) -> pa.Table:
+    def _take(self, opened: OpenInput, block: Block) -> pa.Table:
         """One block: convert, check, and keep the books."""
         self._n_read += block.n_read
         opened.n_rows += block.n_read
         for reject in block.rejects:
             self.add_reject(reject)
         source_rows = block.table
-        if "event_id" not in opened.constants and self._lacks_event_id(opened, source_rows):
+        if self._lacks_event_id(opened, source_rows):
             source_rows = block.wide()
-        native, flaws = _converted(opened, source_rows)
+        native, flaws = opened.native_rows(source_rows)
         columns = (
             self.columns if "event_id" in native.column_names and not _has_nulls(native) else EVENT_COLUMNS
         )
         normal = normal_events(
             native, opened.times, block.lines, columns, coded=self._coded, format_flaws=flaws
         )
-        back = {native: source for source, native in opened.renames.items()}
-        if isinstance(opened.layout, TableFormat):
-            back = {**opened.layout.source_of, **back}
         for row, column, reason, message in normal.flaws:
-            name = back.get(column, column)
+            name = opened.source_name(column)
             self.add_reject(
                 Reject(opened.source.name, block.lines(row), name, reason, message, block.excerpt(row))
             )
@@ -316,184 +244,12 @@ class Reading:
             self._n_passed += table.num_rows
         return table
 
-    def _lacks_event_id(self, opened: _Open, rows: pa.Table) -> bool:
+    def _lacks_event_id(self, opened: OpenInput, rows: pa.Table) -> bool:
         """Whether ids must be derived and columns of the content were left unread."""
         if opened.layout is not NATIVE or set(self.columns) == set(EVENT_COLUMNS):
             return False
-        source = next((s for s, native in opened.renames.items() if native == "event_id"), "event_id")
-        return source in rows.column_names and _has_nulls(rows, source)
-
-    def _opened(self, source: Source) -> _Open:
-        """Find out what an input is, and make ready to read it."""
-        head = source.peek(1 << 16)
-        if head[:4] == PARQUET_MAGIC:
-            reader = ParquetReader(source)
-            return self._table_input(source, "parquet", reader.header, reader.blocks)
-        text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-        if not text:
-            # A damaged stream may hide behind an empty head.
-            DelimitedReader(source, ",").read_header()
-            raise empty_input(source.name)
-        if isinstance(self._format, RecordFormat) or text[:1] in (b"{", b"["):
-            return self._json_input(source)
-        delimited = DelimitedReader(source, sniffed_delimiter(head, KNOWN_COLUMNS), self._block_bytes)
-        header = delimited.read_header()
-        container = {"\t": "tsv"}.get(delimited.delimiter, "csv")
-        if isinstance(self._format, TableFormat) and self._format.by_position:
-            return self._positional_input(source, container, delimited, self._format)
-        layout = recognised_table(header)
-        if layout is not None and layout.by_position and self._format is None and not self._mapping:
-            return self._positional_input(source, container, delimited, layout)
-        return self._table_input(source, container, header, delimited.blocks)
-
-    def _json_input(self, source: Source) -> _Open:
-        if looks_like_document(source.head):
-            sample, items = sampled(DocumentReader(source))
-            layout = self._format or recognised_record(sample)
-            if not isinstance(layout, RecordFormat):
-                raise unknown_document(source.name, sample)
-            return self._record_input("json", RecordReader.of_items(source, layout, items), source)
-        lines = JsonLinesReader(source, self._block_bytes)
-        header = lines.read_header()
-        layout = self._format or (None if self._mapping else recognised_record(lines.sample))
-        if isinstance(layout, RecordFormat):
-            return self._record_input("ndjson", RecordReader.of_lines(source, layout, lines), source)
-        if not lines.sample:
-            # Not one readable line: every line is rejected as such, if it is NDJSON at all.
-            header = NATIVE.columns
-        opened = self._table_input(source, "ndjson", header, lines.blocks, optional_fields=True)
-        sources = {native: name for name, native in opened.renames.items()}
-        lines.list_fields = frozenset(sources.get(name, name) for name in ("urls", "hashtags"))
-        lines.boolean_fields = frozenset({sources.get("ai_declared", "ai_declared")})
-        if isinstance(opened.layout, TableFormat):
-            # A field may first come up anywhere in the file, so all that the format knows are asked for.
-            lines.wide_fields = tuple(sources.get(name, name) for name in opened.layout.columns)
-        return opened
-
-    def _record_input(self, container: str, records: RecordReader, source: Source) -> _Open:
-        if self._mapping:
-            raise GraphscanError(
-                f"A mapping does not go with the format {records.layout.name}", source.name, "", EXIT_USAGE
-            )
-        times = TimeReader(source.name, records.layout.time_rule)
-        return _Open(source, records.layout, container, (), times, records.blocks(), (), {}, {})
-
-    def _positional_input(
-        self, source: Source, container: str, reader: DelimitedReader, layout: TableFormat
-    ) -> _Open:
-        """A layout whose columns are known by their position, whatever they are called."""
-        header = reader.header
-        if len(header) != len(layout.required):
-            raise GraphscanError(
-                f"{layout.title} has {len(layout.required)} columns by position, here are {len(header)}",
-                f"{source.name}, header; found: {', '.join(header)}",
-                f"The order is {' '.join(layout.required)}.",
-                EXIT_USAGE,
-            )
-        warnings = []
-        at = layout.required.index("timestamp")
-        if header[at].strip().lstrip("-").replace(".", "", 1).isdigit():
-            reader.header_is_data(layout.required)
-            warnings.append("the first line is no header and was read as a row")
-        else:
-            reader.header = layout.required
-        opened = self._table_input(source, container, layout.required, reader.blocks, layout=layout)
-        opened.warnings.extend(warnings)
-        return opened
-
-    def _table_input(
-        self,
-        source: Source,
-        container: str,
-        header: tuple[str, ...],
-        blocks: Callable[[Sequence[str]], Iterator[Block]],
-        *,
-        layout: TableFormat | None = None,
-        optional_fields: bool = False,
-    ) -> _Open:
-        """An input with one event a row: settle its format, its mapping, and the columns to read."""
-        duplicate = duplicate_columns(source.name, header)
-        if duplicate is not None:
-            raise duplicate
-        renames, constants = self._renames(source.name, header)
-        fields = [renames.get(name, name) for name in header if name not in _shadowed(header, renames)]
-        fields += [name for name in (*renames.values(), *constants) if name not in fields]
-        chosen = layout or self._format or recognised_table(fields)
-        if chosen is None:
-            raise unknown_layout(source.name, header)
-        if not isinstance(chosen, TableFormat):
-            raise GraphscanError(
-                f"{chosen.title} is JSON, and this input is {container}",
-                source.name,
-                "Check --format.",
-                EXIT_USAGE,
-            )
-        warnings = []
-        for old, new in chosen.renamed.items():
-            if old in fields and new not in fields:
-                fields[fields.index(old)] = new
-                renames[old] = new
-                warnings.append(f"the column {old} is an old name of {new}")
-        needed = [c for c in chosen.required if c not in fields]
-        if needed and not (optional_fields and len(needed) < len(chosen.required)):
-            raise missing_columns(source.name, chosen, fields)
-        used = [name for name in header if renames.get(name, name) in chosen.columns]
-        used = [name for name in used if name not in _shadowed(header, renames) and name not in constants]
-        ignored = tuple(name for name in header if name not in used)
-        if chosen is NATIVE and "event_id" in fields:
-            wanted = {"timestamp" if c == "timestamp_us" else c for c in self.columns}
-            used = [name for name in used if renames.get(name, name) in wanted]
-        if container == "ndjson":
-            sources = {native: name for name, native in renames.items()}
-            wanted = set(chosen.columns)
-            if chosen is NATIVE:
-                wanted = {"timestamp" if c == "timestamp_us" else c for c in self.columns}
-            used = [sources.get(c, c) for c in chosen.columns if c in wanted and c not in constants]
-        return _Open(
-            source=source,
-            layout=chosen,
-            container=container,
-            header=header,
-            times=TimeReader(source.name, chosen.time_rule),
-            blocks=blocks(used),
-            ignored=ignored,
-            renames=renames,
-            constants=constants,
-            warnings=warnings,
-        )
-
-    def _renames(self, name: str, header: tuple[str, ...]) -> tuple[dict[str, str], dict[str, str]]:
-        """From the mapping: source column to native one, and native columns of one value."""
-        renames: dict[str, str] = {}
-        constants: dict[str, str] = {}
-        for native, field_name in self._mapping.items():
-            if field_name.startswith(CONSTANT_MARK):
-                constants[native] = field_name[len(CONSTANT_MARK) :]
-            elif field_name not in header and field_name.split(".")[0] not in header:
-                raise GraphscanError(
-                    f"The mapping names the field {field_name!r}, which is not there",
-                    f"{name}; fields seen: {', '.join(header[:40])}",
-                    f"Write --map {native}=FIELD with one of these fields.",
-                    EXIT_USAGE,
-                )
-            else:
-                renames[field_name] = native
-        return renames, constants
-
-    def _described(self, opened: _Open) -> InputFile:
-        source = opened.source
-        return InputFile(
-            path=source.name,
-            sha256=source.sha256() if self._digests else "",
-            format=opened.layout.name,
-            container=opened.container,
-            compression=source.compression,
-            time_unit=opened.times.unit,
-            time_resolution_us=opened.times.resolution_us,
-            n_rows=opened.n_rows,
-            ignored_columns=opened.ignored,
-            warnings=tuple(opened.warnings),
-        )
+        name = opened.fields.sources.get("event_id", "event_id")
+        return name in rows.column_names and _has_nulls(rows, name)
 
 
 def read_events(
@@ -631,47 +387,11 @@ def row_excerpt(table: pa.Table, row: int) -> str:
     return json.dumps(present, ensure_ascii=False, default=str)[:1000]
 
 
-def _converted(opened: _Open, rows: pa.Table) -> tuple[pa.Table, tuple[tuple[int, str, str, str], ...]]:
-    """Source columns to native ones, times still as written."""
-    if opened.renames:
-        rows = rows.rename_columns([opened.renames.get(name, name) for name in rows.column_names])
-    for name, value in opened.constants.items():
-        if name in rows.column_names:
-            rows = rows.drop_columns([name])
-        constant = pa.array([value or None], type=pa.string()).take(
-            pa.array([0] * rows.num_rows, type=pa.int32())
-        )
-        rows = rows.append_column(name, constant)
-    if not isinstance(opened.layout, TableFormat):
-        return rows, ()
-    result = opened.layout.convert(rows)
-    return result.table, result.flaws
-
-
-def _shadowed(header: Iterable[str], renames: Mapping[str, str]) -> set[str]:
-    """Source columns whose own name another column takes by the mapping."""
-    taken = set(renames.values())
-    return {name for name in header if name in taken and name not in renames}
-
-
 def _has_nulls(table: pa.Table, column: str = "event_id") -> bool:
     values = table[column]
     return bool(values.null_count) or bool(
-        pa.types.is_string(values.type) and pa.compute.any(pa.compute.equal(values, "")).as_py()
+        pa.types.is_string(values.type) and pc.any(pc.equal(values, "")).as_py()
     )
-
-
-def _checked_mapping(mapping: Mapping[str, str]) -> dict[str, str]:
-    known = set(NATIVE.columns)
-    for native in mapping:
-        if native not in known:
-            raise GraphscanError(
-                f"The mapping names {native!r}, which is no native column",
-                "--map",
-                f"Native columns: {', '.join(NATIVE.columns)}.",
-                EXIT_USAGE,
-            )
-    return dict(mapping)
 
 
 def _wanted(columns: Sequence[str] | None) -> tuple[str, ...]:

@@ -102,6 +102,11 @@ class TimeReader:
     _distinct: set[int] = field(default_factory=set)
 
     @property
+    def at_one_instant(self) -> bool:
+        """Whether all accepted times so far are equal."""
+        return len(self._distinct) == 1
+
+    @property
     def resolution_us(self) -> int:
         """Time resolution of the accepted rows so far, microseconds."""
         if self.rule.resolution_us:
@@ -153,6 +158,8 @@ class TimeReader:
                 break
             self._finest -= 1
         if len(self._distinct) < _DISTINCT_NEEDED:
+            # The ends of the range first: a block that begins with one time over and over still shows others.
+            self._distinct.update((int(times.min()), int(times.max())))
             self._distinct.update(np.unique(times[: 1 << 16])[:_DISTINCT_NEEDED].tolist())
 
     def _text(

@@ -514,3 +514,31 @@ def test_zst_with_a_long_window(tmp_path: Path, installed: bool, monkeypatch: py
     error, reading = failure([path])
     assert error.exit_code == 3
     assert reading.ledger.read == content[:-9].count(b"\n") - 1
+
+
+@pytest.mark.parametrize("magic", [b"PK\x03\x04", b"BZh91AY", b"\xfd7zXZ\x00", b"SQLite format 3\x00"])
+def test_files_that_are_no_text(tmp_path: Path, magic: bytes) -> None:
+    path = tmp_path / "events.csv"
+    path.write_bytes(magic + bytes(range(256)))
+    error, _ = failure([path])
+    assert error.exit_code == 2
+    assert "Unpack" in error.mend
+
+
+def test_a_row_of_any_length(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row without end is no row: memory stays bounded."""
+    monkeypatch.setattr("graphscan.events.delimited.MAX_RECORD_BYTES", 100_000)
+    error, _ = failure([csv_file(tmp_path, row(1), row(2, "x" * 300_000))], block_bytes=1000)
+    assert error.exit_code == 3
+    assert error.where.endswith(":3")
+    error, _ = failure([csv_file(tmp_path, row(1), row(2, '"' + "x" * 300_000), row(3))], block_bytes=1000)
+    assert "never closed" in error.what
+    assert error.where.endswith(":3")
+
+
+def test_hopeless_input_ends_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("graphscan.events.reading.HOPELESS_REJECTS", 200)
+    path = csv_file(tmp_path, *[row(i).replace("repost", "wave") for i in range(5000)])
+    error, reading = failure([path], block_bytes=1000)
+    assert error.exit_code == 3
+    assert 200 < reading.ledger.read < 5000

@@ -401,3 +401,73 @@ def test_mapping_may_leave_a_column_out(tmp_path: Path) -> None:
     path = csv_file(tmp_path, rows)
     _, reading = load_events([path], mapping={"event_id": "="})
     assert reading.ledger.accepted == 3
+
+
+def test_mapping_one_field_to_two_columns(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, [["1", "ann", TIME]], names=("id", "author", "created_at"))
+    mapping = {
+        "account_id": "author",
+        "object_id": "id",
+        "event_id": "id",
+        "timestamp": "created_at",
+        "action": "=post",
+    }
+    table, _ = load_events([path], mapping=mapping)
+    assert table.select(["account_id", "object_id", "event_id"]).to_pylist() == [
+        {"account_id": "ann", "object_id": "1", "event_id": "1"}
+    ]
+
+
+def test_mapping_over_another_format(tmp_path: Path) -> None:
+    names = ("object_id", "account_id", "content_id", "timestamp_share")
+    path = csv_file(tmp_path, [["o", "a", "c", "1714557600"], ["p", "a", "c", "1714557600"]], names=names)
+    _, reading = load_events([path])
+    assert reading.ledger.rejected == {"conflict": 1}
+    table, reading = load_events([path], mapping={"event_id": "="})
+    assert reading.ledger.accepted == 2
+    table, _ = load_events([path], mapping={"event_id": "=", "account_id": "content_id"})
+    assert set(table["account_id"].to_pylist()) == {"c"}
+
+
+def test_mapping_that_is_not_complete(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, [["1", "ann", TIME]], names=("id", "author", "created_at"))
+    with pytest.raises(GraphscanError) as caught:
+        load_events([path], mapping={"account_id": "author"})
+    assert caught.value.exit_code == 2
+    assert "action, object_id, timestamp" in caught.value.what
+    assert "--map timestamp=created_at" in caught.value.mend
+
+
+def test_mapping_into_nested_objects(tmp_path: Path) -> None:
+    path = tmp_path / "e.ndjson"
+    records = [
+        {"user": {"id": 2**60 + i}, "target": {"url": "u"}, "at": TIME, "tags": ["x", "y"]} for i in range(3)
+    ]
+    path.write_text("".join(json.dumps(r) + "\n" for r in records))
+    mapping = {
+        "account_id": "user.id",
+        "object_id": "target.url",
+        "timestamp": "at",
+        "action": "=post",
+        "hashtags": "tags",
+    }
+    table, _ = load_events([path], mapping=mapping)
+    assert sorted(table["account_id"].to_pylist()) == [str(2**60 + i) for i in range(3)]
+    assert table["hashtags"].to_pylist() == [["x", "y"]] * 3
+
+
+def test_a_field_that_comes_up_late(tmp_path: Path) -> None:
+    path = tmp_path / "e.ndjson"
+    events = [{k: v for k, v in event(i).items() if k != "text"} for i in range(400)]
+    events[-1]["text"] = "late"
+    del events[0]["event_id"]
+    path.write_text("".join(json.dumps(e) + "\n" for e in events))
+    table, _ = load_events([path])
+    assert [t for t in table["text"].to_pylist() if t] == ["late"]
+    for first in events[:300]:
+        first.pop("event_id", None)
+    path.write_text("".join(json.dumps(e) + "\n" for e in events))
+    for columns in (None, ("account_id",)):
+        table, _ = load_events([path], columns=columns)
+        assert "e399" in table["event_id"].to_pylist()
+        assert sum(e.startswith("gs1:") for e in table["event_id"].to_pylist()) == 300

@@ -266,3 +266,10 @@ def test_c14_all_at_one_instant(tmp_path: Path) -> None:
     other, _ = load_events([shuffled])
     assert table.equals(other)
     assert table["event_id"].to_pylist() == sorted(table["event_id"].to_pylist())
+
+
+def test_c14_one_instant_is_told(tmp_path: Path) -> None:
+    _, reading = times_of(tmp_path, ["2024-05-01T10:00:00Z"] * 10)
+    assert any("bulk import" in warning for warning in reading.warnings)
+    _, reading = times_of(tmp_path, ["2024-05-01T10:00:00Z"] * 10 + ["2024-05-01T10:00:01Z"])
+    assert not reading.warnings
