@@ -388,8 +388,8 @@ def _distinct(group: IntArray, value: IntArray) -> tuple[IntArray, IntArray]:
     return packed // n_values, packed % n_values
 
 
-def _aggregated(layer: LayerEvents, i: IntArray, j: IntArray) -> PartialEdges:
-    """Partial edges of enumerated pairs of different accounts."""
+def _aggregated(layer: LayerEvents, i: NDArray[np.int32], j: NDArray[np.int32]) -> PartialEdges:
+    """Partial edges of at least one enumerated pair, each of different accounts."""
     x, y = layer.account[i], layer.account[j]
     key = np.minimum(x, y) * layer.n_accounts + np.maximum(x, y)
     order = np.argsort(key)
@@ -421,9 +421,9 @@ def _aggregated(layer: LayerEvents, i: IntArray, j: IntArray) -> PartialEdges:
         n_objects=n_objects,
         n_a=n_a,
         n_b=n_b,
-        a_leads_twice=np.add.reduceat(leads, start) if len(start) else none,
-        first_us=np.minimum.reduceat(layer.time_us[i], start) if len(start) else none,
-        last_us=np.maximum.reduceat(layer.time_us[j], start) if len(start) else none,
+        a_leads_twice=np.add.reduceat(leads, start),
+        first_us=np.minimum.reduceat(layer.time_us[i], start),
+        last_us=np.maximum.reduceat(layer.time_us[j], start),
         lags_us=lag,
         events_a=events_a,
         events_b=events_b,
@@ -463,8 +463,8 @@ def partial_edges(
         for start, end in spans.stretches(0, len(layer), CHUNK_PAIRS):
             repeats.add(repeats.of_pairs(spans, start, end))
 
-    def pairs_of(start: int, end: int, part: int, n_parts: int) -> tuple[IntArray, IntArray]:
-        """Pairs that stay, of the edges that fall to one of ``n_parts`` parts."""
+    def pairs_of(start: int, end: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Pairs that stay."""
         found: list[tuple[NDArray[np.int32], NDArray[np.int32]]] = []
         for first, last in spans.stretches(start, end, CHUNK_PAIRS):
             i, j = spans.pairs(first, last)
@@ -472,23 +472,22 @@ def partial_edges(
                 stays = np.flatnonzero(repeats.may_repeat(repeats.of_pairs(spans, first, last)))
                 i, j = i[stays], j[stays]
             stays = layer.account[i] != layer.account[j]
-            if n_parts > 1:
-                stays &= (layer.account[i] + layer.account[j]) % n_parts == part
             if qualified is not None:
                 stays &= qualified[layer.account[i]] | qualified[layer.account[j]]
             found.append((i[stays], j[stays]))
         i, j = (np.concatenate([pair[side] for pair in found]) for side in (0, 1))
-        return i.astype(np.int64), j.astype(np.int64)
+        return i, j
 
     partials = []
     for start, end in spans.whole_objects(layer.obj, CHUNK_PAIRS):
-        # An object too large for one chunk is taken edge by edge, not row by row: counts of distinct
+        i, j = pairs_of(start, end)
+        # An object too large for one chunk is grouped a part of its edges at a time: counts of distinct
         # events and objects only add up if all pairs that an edge has on one object are counted together.
-        n_parts = -(-int(spans.total[end] - spans.total[start]) // CHUNK_PAIRS) or 1
+        n_parts = -(-len(i) // CHUNK_PAIRS)
+        part_of_pair = (layer.account[i] + layer.account[j]) % n_parts if n_parts > 1 else None
         for part in range(n_parts):
-            i, j = pairs_of(start, end, part, n_parts)
-            if len(i):
-                partials.append(_aggregated(layer, i, j))
+            rows = slice(None) if part_of_pair is None else np.flatnonzero(part_of_pair == part)
+            partials.append(_aggregated(layer, i[rows], j[rows]))
     return partials
 
 
