@@ -92,12 +92,12 @@ def actions_values(acts: AccountActs) -> FamilyValues:
     kind, kinds = codes_of(name)
     kind = kind[acts.order]
     from_end = acts.start[1:][group] - np.arange(acts.n_acts)
-    none = np.full((a, N_EXAMPLES), -1, dtype=np.int64)
+    latest = acts.latest_rows(N_EXAMPLES)
     last = from_end <= LAST_WORDS
     values: dict[str, SignalValues] = {}
     if len(kinds) > 1:
         entropy, n = _entropy(group[last], kind[last], a)
-        values["action_entropy"] = SignalValues(missing_below(entropy, n, MIN_WORDS), n, none)
+        values["action_entropy"] = SignalValues(missing_below(entropy, n, MIN_WORDS), n, latest)
     step = last & (acts.gap_us_g >= 0)
     gap = np.digitize(acts.gap_us_g / US_PER_S, _GAP_LIMITS_S)
     before = np.zeros_like(kind)
@@ -105,13 +105,13 @@ def actions_values(acts: AccountActs) -> FamilyValues:
     word = (before * len(kinds) + kind) * (len(_GAP_LIMITS_S) + 1) + gap
     entropy, n = _entropy(group[step], word[step], a)
     relative = entropy / np.log2(np.maximum(n, 2))
-    values["action_gap_entropy"] = SignalValues(missing_below(relative, n, MIN_WORDS), n, none)
+    values["action_gap_entropy"] = SignalValues(missing_below(relative, n, MIN_WORDS), n, latest)
     routine = _routines(acts, kind, len(kinds))
     if routine is not None:
         owner, key = routine
         entropy, n = _entropy(owner, key, a)
         values["routine_entropy"] = SignalValues(
-            missing_below(entropy / np.log2(np.maximum(n, 2)), n, MIN_THREADS), n, none
+            missing_below(entropy / np.log2(np.maximum(n, 2)), n, MIN_THREADS), n, latest
         )
     return values
 

@@ -160,6 +160,14 @@ class AccountActs:
         length[length <= 0] = np.nan
         return length
 
+    def latest_rows(self, k: int) -> NDArray[np.int64]:
+        """Rows of the last ``k`` acts of each account, newest first; shape (n_accounts, k), -1 where fewer."""
+        place = self.start[1:, None] - 1 - np.arange(k)
+        held = place >= self.start[:-1, None]
+        if self.n_acts == 0:
+            return np.full((self.n_accounts, k), -1, dtype=np.int64)
+        return np.where(held, self.order[np.maximum(place, 0)], -1)
+
     @cached_property
     def n_active_days(self) -> NDArray[np.int64]:
         """Distinct UTC days with an act, per account."""

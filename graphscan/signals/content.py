@@ -199,7 +199,7 @@ def skeletons(text: pa.Array) -> pa.Array:
 def content_values(acts: AccountActs) -> FamilyValues:
     """All content signals; empty where the source has no texts."""
     a = acts.n_accounts
-    none = np.full((a, N_EXAMPLES), -1, dtype=np.int64)
+    latest = acts.latest_rows(N_EXAMPLES)
     values: dict[str, SignalValues] = {}
     length = acts.text_length[acts.order]
     written = ~np.isnan(length)
@@ -213,7 +213,7 @@ def content_values(acts: AccountActs) -> FamilyValues:
             spread(owner[last], np.log(np.minimum(length[last], TEXT_CHARS)), a), n_last, MIN_TEXTS
         ),
         n_last,
-        none,
+        latest,
     )
     texts = recent_texts(acts)
     if len(texts.row) == 0:

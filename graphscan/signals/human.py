@@ -79,10 +79,10 @@ def human_values(acts: AccountActs, frames: ClusterFrames | None = None) -> Fami
     turn, old = conversation_turns(acts, cluster_standing(acts, frames).cluster_row)
     group = acts.account
     rows = np.arange(acts.n_acts)
-    turn_rows = top_rows(group, rows, turn.astype(np.float64), a, N_EXAMPLES)
+    latest = acts.latest_rows(N_EXAMPLES)
     old_rows = top_rows(group, rows, old.astype(np.float64), a, N_EXAMPLES)
     values = {
-        "two_way_share": SignalValues(missing_below(mean(group, turn, a), n, MIN_ACTS), n, turn_rows),
+        "two_way_share": SignalValues(missing_below(mean(group, turn, a), n, MIN_ACTS), n, latest),
         "old_partner_turns": SignalValues(missing_below(total(group, old, a), n, MIN_ACTS), n, old_rows),
     }
     detail = acts.events.column("detail").combine_chunks()

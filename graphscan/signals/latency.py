@@ -182,7 +182,7 @@ def latency_values(acts: AccountActs) -> FamilyValues:
     a = acts.n_accounts
     found = answers(acts)
     group = acts.account[found.row]
-    none = np.full((a, N_EXAMPLES), -1, dtype=np.int64)
+    latest = acts.latest_rows(N_EXAMPLES)
     length = acts.text_length[found.row]
     fast = too_fast(length, found.lag_us, acts.resolution_us)
     long_enough = length >= MIN_CHARS
@@ -214,7 +214,7 @@ def latency_values(acts: AccountActs) -> FamilyValues:
     seconds = np.maximum(found.lag_us, max(acts.resolution_us, 1)) / US_PER_S
     n_soon = count(group[soon], a)
     values["latency_spread"] = SignalValues(
-        missing_below(spread(group[soon], np.log10(seconds[soon]), a), n_soon, MIN_ANSWERS), n_soon, none
+        missing_below(spread(group[soon], np.log10(seconds[soon]), a), n_soon, MIN_ANSWERS), n_soon, latest
     )
     first = _first_of(group, found.row, 50)
     partner = acts.account[found.cause_row]
@@ -226,7 +226,7 @@ def latency_values(acts: AccountActs) -> FamilyValues:
             MIN_ANSWERS,
         ),
         n_first,
-        none,
+        latest,
     )
     return values
 

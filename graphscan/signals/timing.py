@@ -150,7 +150,7 @@ def timing_values(acts: AccountActs) -> FamilyValues:
     """All timing signals; empty where all events carry one time (a bulk import)."""
     a = acts.n_accounts
     group, time = acts.account_g, acts.time_g
-    none = np.full((a, N_EXAMPLES), -1, dtype=np.int64)
+    latest = acts.latest_rows(N_EXAMPLES)
     by_hour, n_units = _active_hours(acts)
     night_rows = _quiet_hour_examples(acts, by_hour)
     values: dict[str, SignalValues] = {
@@ -170,14 +170,14 @@ def timing_values(acts: AccountActs) -> FamilyValues:
     n_gaps = count(group[inner], a)
     gaps_s = acts.gap_us_g[inner] / US_PER_S
     values["burstiness"] = SignalValues(
-        missing_below(_burstiness(group[inner], gaps_s, a), n_gaps, MIN_GAPS), n_gaps, none
+        missing_below(_burstiness(group[inner], gaps_s, a), n_gaps, MIN_GAPS), n_gaps, latest
     )
     last = inner & (acts.start[1:][group] - np.arange(len(group)) <= LAST_GAPS)
     gap_class = np.digitize(acts.gap_us_g[last] / US_PER_S, _GAP_LIMITS_S)
     n_last = count(group[last], a)
     share = multiplicity(group[last], gap_class) / np.maximum(n_last[group[last]], 1)
     values["gap_entropy"] = SignalValues(
-        missing_below(mean(group[last], -np.log2(share), a), n_last, MIN_GAPS), n_last, none
+        missing_below(mean(group[last], -np.log2(share), a), n_last, MIN_GAPS), n_last, latest
     )
     opens = ~inner | (acts.gap_us_g > SESSION_GAP_US)
     session = np.cumsum(opens) - 1
@@ -187,7 +187,7 @@ def timing_values(acts: AccountActs) -> FamilyValues:
     owner = group[first]
     n_sessions = count(owner, a)
     values["session_spread"] = SignalValues(
-        missing_below(spread(owner, np.log1p(length_s), a), n_sessions, MIN_SESSIONS), n_sessions, none
+        missing_below(spread(owner, np.log1p(length_s), a), n_sessions, MIN_SESSIONS), n_sessions, latest
     )
     del session
     counted, restless = restless_acts(acts)
