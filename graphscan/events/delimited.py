@@ -17,19 +17,16 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
-from numpy.typing import NDArray
 
 from graphscan.errors import EXIT_INPUT, GraphscanError
 from graphscan.events.block import Block, Lines, shown
 from graphscan.events.ledger import Reject
+from graphscan.events.quoting import CR, LF, Quotes, Records, Scanner, line_ends, unclosed_quote
 from graphscan.events.sources import BLOCK_BYTES, Source, TruncatedInputError, empty_input, truncated_input
 
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 MAX_RECORD_BYTES: Final = 64 << 20
 _ARROW_BLOCK_BYTES: Final = 1 << 20
-_QUOTE: Final = 34
-_LF: Final = 10
-_CR: Final = 13
 
 
 def valid_utf8(block: bytes) -> bool:
@@ -40,80 +37,6 @@ def valid_utf8(block: bytes) -> bool:
     except pa.ArrowInvalid:
         return False
     return True
-
-
-@dataclass
-class _Quotes:
-    """Where the quotes of a buffer stand, and whether they all open or close a field."""
-
-    at: NDArray[np.int64]
-    regular: bool
-    opened_at: int | None
-
-    @classmethod
-    def of(cls, buffer: bytes, delimiter: bytes) -> _Quotes:
-        if b'"' not in buffer:
-            return cls(np.zeros(0, dtype=np.int64), True, None)
-        data = np.frombuffer(buffer, dtype=np.uint8)
-        at = np.flatnonzero(data == _QUOTE)
-        opening, closing = at[0::2], at[1::2]
-        borders = np.zeros(256, dtype=bool)
-        borders[[delimiter[0], _LF, _CR]] = True
-        before = data[np.maximum(opening - 1, 0)]
-        # A quote right behind a closing one is the second half of an escaped quote.
-        escaped = np.zeros(opening.size, dtype=bool)
-        escaped[1:] = opening[1:] == closing[: opening.size - 1] + 1
-        opens = borders[before] | (opening == 0) | escaped
-        after = data[np.minimum(closing + 1, data.size - 1)]
-        goes_on = np.zeros(closing.size, dtype=bool)
-        n_next = opening.size - 1
-        goes_on[:n_next] = escaped[1:]
-        closes = borders[after] | (closing == data.size - 1) | goes_on
-        opened_at = None
-        if at.size % 2:
-            opened_at = int(opening[np.flatnonzero(~escaped)[-1]])
-        return cls(at, bool(opens.all() and closes.all()), opened_at)
-
-    def inside(self, positions: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Which positions lie between an opening and a closing quote."""
-        odd: NDArray[np.bool_] = (np.searchsorted(self.at, positions) & 1).astype(bool)
-        return odd
-
-
-def _line_ends(data: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Positions of the last byte of every line end: LF, CR LF or a lone CR."""
-    ends = np.flatnonzero(data == _LF)
-    returns = np.flatnonzero(data == _CR)
-    if returns.size:
-        following = data[np.minimum(returns + 1, data.size - 1)]
-        lone = returns[(following != _LF) | (returns == data.size - 1)]
-        if lone.size:
-            ends = np.sort(np.concatenate((ends, lone)))
-    return ends
-
-
-@dataclass
-class _Records:
-    """Begin, end and line offset of each non-blank record of a block."""
-
-    starts: NDArray[np.int64]
-    ends: NDArray[np.int64]
-    lines: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, block: bytes, quotes: _Quotes) -> _Records:
-        data = np.frombuffer(block, dtype=np.uint8)
-        line_ends = _line_ends(data)
-        record_ends = line_ends[~quotes.inside(line_ends)] if quotes.at.size else line_ends
-        starts = np.concatenate(([0], record_ends + 1))
-        ends = np.concatenate((record_ends, [data.size]))
-        closed_by_crlf = (ends > 0) & (ends < data.size)
-        closed_by_crlf &= data[np.minimum(ends, data.size - 1)] == _LF
-        closed_by_crlf &= data[np.maximum(ends - 1, 0)] == _CR
-        ends = ends - closed_by_crlf
-        filled = ends > starts
-        starts, ends = starts[filled], ends[filled]
-        return cls(starts, ends, np.searchsorted(line_ends, starts))
 
 
 @dataclass
@@ -139,10 +62,10 @@ class DelimitedReader:
     _line: int = 1
     _first_record: bytes = b""
     _types: dict[str, pa.DataType] = field(default_factory=dict)
-    _scanner: _Scanner = field(init=False)
+    _scanner: Scanner = field(init=False)
 
     def __post_init__(self) -> None:
-        self._scanner = _Scanner(self.source.name, self.delimiter.encode())
+        self._scanner = Scanner(self.source.name, self.delimiter.encode())
 
     def read_header(self) -> tuple[str, ...]:
         """The names of the header line.
@@ -167,7 +90,7 @@ class DelimitedReader:
             body = buffer.lstrip(b"\r\n \t") if not buffer.strip(b"\r\n \t") else buffer.lstrip(b"\r\n")
             if final and not body:
                 raise empty_input(self.source.name)
-            self._line += len(_line_ends(np.frombuffer(buffer[: len(buffer) - len(body)], dtype=np.uint8)))
+            self._line += len(line_ends(np.frombuffer(buffer[: len(buffer) - len(body)], dtype=np.uint8)))
             buffer = body
             end = self._scanner.record_end(buffer, 0, final, self._line) if buffer else None
             if end is not None:
@@ -196,7 +119,7 @@ class DelimitedReader:
         names = next(csv.reader(io.StringIO(text, newline=""), delimiter=self.delimiter), [])
         self.header = tuple(names)
         self._header_line = self._line
-        self._line += len(_line_ends(np.frombuffer(buffer[:after], dtype=np.uint8)))
+        self._line += len(line_ends(np.frombuffer(buffer[:after], dtype=np.uint8)))
         return self.header
 
     def header_is_data(self, names: Sequence[str]) -> None:
@@ -224,7 +147,7 @@ class DelimitedReader:
             buffer = self._carry + part if self._carry else part
             if not buffer:
                 break
-            quotes = _Quotes.of(buffer, self.delimiter.encode())
+            quotes = Quotes.of(buffer, self.delimiter.encode())
             if not quotes.regular:
                 block, rest = self._sieve_irregular(buffer, final and damage is None, columns)
                 self._carry = rest
@@ -241,7 +164,7 @@ class DelimitedReader:
                 if cut:
                     block_quotes = quotes
                     if cut < len(buffer):
-                        block_quotes = _Quotes(quotes.at[: np.searchsorted(quotes.at, cut)], True, None)
+                        block_quotes = Quotes(quotes.at[: np.searchsorted(quotes.at, cut)], True, None)
                         buffer = buffer[:cut]
                     yield self._regular(buffer, block_quotes, columns)
             if len(self._carry) > MAX_RECORD_BYTES:
@@ -249,14 +172,14 @@ class DelimitedReader:
         if damage is not None:
             raise truncated_input(self.source.name, self.n_read, str(damage))
 
-    def _regular(self, block: bytes, quotes: _Quotes, columns: Sequence[str]) -> Block:
+    def _regular(self, block: bytes, quotes: Quotes, columns: Sequence[str]) -> Block:
         """A block whose quotes are all in place."""
         first_line = self._line
         data = np.frombuffer(block, dtype=np.uint8)
-        n_lines = int(np.count_nonzero(data == _LF))
+        n_lines = int(np.count_nonzero(data == LF))
         if b"\r" in block:
-            n_lines = int(_line_ends(data).size)
-        ends_open = block[-1] not in (_LF, _CR)
+            n_lines = int(line_ends(data).size)
+        ends_open = block[-1] not in (LF, CR)
         self._line += n_lines
         if b"\0" not in block and valid_utf8(block):
             table = self._parsed(block, columns, quotes.at.size > 0)
@@ -264,11 +187,11 @@ class DelimitedReader:
                 self.n_read += table.num_rows
                 # One row a line: nothing blank, no line end inside a field.
                 plain = table.num_rows == n_lines + ends_open
-                records: list[_Records] = []
+                records: list[Records] = []
 
-                def located() -> _Records:
+                def located() -> Records:
                     if not records:
-                        records.append(_Records.of(block, quotes))
+                        records.append(Records.of(block, quotes))
                     return records[0]
 
                 lines = Lines(first_line) if plain else Lines(first_line, first_line + located().lines)
@@ -279,7 +202,7 @@ class DelimitedReader:
                     n_read=table.num_rows,
                     wide=lambda: self._parsed_again(block),
                 )
-        spans = _Records.of(block, quotes)
+        spans = Records.of(block, quotes)
         rows: list[tuple[int, bytes, str | None]] = [
             (first_line + int(line), block[start:end], None)
             for start, end, line in zip(spans.starts, spans.ends, spans.lines, strict=True)
@@ -301,7 +224,7 @@ class DelimitedReader:
             stop, after, flaw = end
             if stop > at:
                 rows.append((self._line, buffer[at:stop], flaw))
-            self._line += len(_line_ends(np.frombuffer(buffer[at:after], dtype=np.uint8)))
+            self._line += len(line_ends(np.frombuffer(buffer[at:after], dtype=np.uint8)))
             at = after
         return (self._sieved(rows, columns) if rows else None), buffer[at:]
 
@@ -390,21 +313,11 @@ class DelimitedReader:
                 "Check that the file is text with one event a line.",
                 EXIT_INPUT,
             )
-        line = first_line + len(_line_ends(np.frombuffer(buffer[:opened_at], dtype=np.uint8)))
+        line = first_line + len(line_ends(np.frombuffer(buffer[:opened_at], dtype=np.uint8)))
         return unclosed_quote(self.source.name, line)
 
 
-def unclosed_quote(name: str, line: int) -> GraphscanError:
-    """The error for a quote that opens a field and never closes."""
-    return GraphscanError(
-        "A quote is opened and never closed, so the rows after it cannot be told apart",
-        f"{name}:{line}",
-        'Close the quote, or write a quote inside a field as two (""), and run again.',
-        EXIT_INPUT,
-    )
-
-
-def _cut(buffer: bytes, quotes: _Quotes) -> int:
+def _cut(buffer: bytes, quotes: Quotes) -> int:
     """Where the last whole record ends."""
     end = b"\n" if b"\n" in buffer else b"\r"
     limit = len(buffer) if end == b"\n" else len(buffer) - 1
@@ -415,95 +328,6 @@ def _cut(buffer: bytes, quotes: _Quotes) -> int:
             return at + 1
         at = buffer.rfind(end, 0, int(quotes.at[n_before - 1]))
     return 0
-
-
-class _Scanner:
-    """Reads records byte by byte, for the rows whose quotes are not where they should be."""
-
-    def __init__(self, name: str, delimiter: bytes) -> None:
-        self._name = name
-        self._delimiter = delimiter
-        mark = re.escape(delimiter)
-        self._quoted = re.compile(rb'"[^"]*+(?:""[^"]*+)*+"')
-        self._bare = re.compile(rb"[^" + mark + rb"\r\n]*+")
-        self._line_end = re.compile(rb"\r\n|\n|\r")
-
-    def record_end(
-        self, buffer: bytes, at: int, final: bool, line: int
-    ) -> tuple[int, int, str | None] | None:
-        """End of the record at ``at``, begin of the next, and its flaw; None if it is not whole yet."""
-        start = at
-        while True:
-            if buffer[at : at + 1] == b'"':
-                quoted = self._quoted.match(buffer, at)
-                if quoted is None or (quoted.end() == len(buffer) and not final):
-                    if final and quoted is None:
-                        opened = line + len(_line_ends(np.frombuffer(buffer[start:at], dtype=np.uint8)))
-                        raise unclosed_quote(self._name, opened)
-                    return None
-                follows = buffer[quoted.end() : quoted.end() + 1]
-                if follows not in (self._delimiter, b"\n", b"\r", b""):
-                    if b"\n" in quoted.group() or b"\r" in quoted.group():
-                        # The closing quote is in truth the opening one of a later row.
-                        opened = line + len(_line_ends(np.frombuffer(buffer[start:at], dtype=np.uint8)))
-                        raise unclosed_quote(self._name, opened)
-                    return self._to_line_end(buffer, start, quoted.end(), final)
-                at = quoted.end()
-            else:
-                bare = self._bare.match(buffer, at)
-                at = bare.end() if bare else at
-            if buffer[at : at + 1] == self._delimiter:
-                at += 1
-                continue
-            return self._closed(buffer, at, final, None)
-
-    def _to_line_end(
-        self, buffer: bytes, start: int, at: int, final: bool
-    ) -> tuple[int, int, str | None] | None:
-        found = self._line_end.search(buffer, at)
-        stop = found.start() if found else len(buffer)
-        flaw = f"text follows the closing quote at position {at - start} of the row"
-        return self._closed(buffer, stop, final, flaw)
-
-    def _closed(
-        self, buffer: bytes, stop: int, final: bool, flaw: str | None
-    ) -> tuple[int, int, str | None] | None:
-        if stop >= len(buffer):
-            return (stop, stop, flaw) if final else None
-        if buffer[stop : stop + 1] == b"\r":
-            if stop + 1 >= len(buffer) and not final:
-                return None
-            return stop, stop + (2 if buffer[stop + 1 : stop + 2] == b"\n" else 1), flaw
-        return stop, stop + 1, flaw
-
-    def n_fields(self, record: bytes) -> int:
-        """Fields of one whole record."""
-        if b'"' not in record:
-            return record.count(self._delimiter) + 1
-        count, at = 1, 0
-        while True:
-            pattern = self._quoted if record[at : at + 1] == b'"' else self._bare
-            found = pattern.match(record, at)
-            at = found.end() if found else len(record)
-            if record[at : at + 1] != self._delimiter:
-                return count
-            count += 1
-            at += 1
-
-    def open_quote(self, buffer: bytes) -> int | None:
-        """Position of a quote that opens a field and does not close, if there is one."""
-        at = 0
-        while at < len(buffer):
-            if buffer[at : at + 1] == b'"':
-                quoted = self._quoted.match(buffer, at)
-                if quoted is None:
-                    return at
-                at = quoted.end()
-            else:
-                bare = self._bare.match(buffer, at)
-                at = bare.end() if bare else at
-            at += 1
-        return None
 
 
 def sniffed_delimiter(head: bytes, known: frozenset[str]) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,12 +13,12 @@ from typing import Any, Final, Self
 import numpy as np
 import pyarrow as pa
 
-from graphscan.errors import EXIT_CANNOT_WRITE, EXIT_INCOMPATIBLE, EXIT_TRY_AGAIN, EXIT_USAGE, GraphscanError
 from graphscan.events.identity import SORT_COLUMNS, canonical_order
 from graphscan.events.ledger import Ledger
 from graphscan.events.model import EVENT_COLUMNS, EVENT_SCHEMA
 from graphscan.events.normal import CODED_COLUMNS
 from graphscan.events.reading import Reading, row_excerpt
+from graphscan.store.database import connected, guarded, incompatible
 
 SCHEMA_VERSION: Final = 1
 _TYPES: Final = {
@@ -89,37 +87,14 @@ class EventStore:
             Exit code 4 for a file that is truncated, foreign or of a newer release (a copy is kept beside it
             and the file left as it is), 75 if another process holds it, 73 if it cannot be written.
         """
-        import duckdb
-
         scratch = tempfile.TemporaryDirectory(prefix="graphscan-store-")
-        config: dict[str, Any] = {
-            # Everything needed is built in: nothing may be fetched or loaded from elsewhere.
-            "autoinstall_known_extensions": "false",
-            "autoload_known_extensions": "false",
-            "allow_community_extensions": "false",
-            "temp_directory": scratch.name,
-        }
-        if memory_limit is not None:
-            config["memory_limit"] = memory_limit
-        if threads is not None:
-            config["threads"] = str(threads)
         where = Path(path) if path is not None else None
         existed = where is not None and where.exists()
-        if where is not None and existed:
-            _require_whole(where)
         try:
-            connection = duckdb.connect(str(where) if where is not None else ":memory:", config=config)
-        except (duckdb.InvalidInputException, duckdb.ParserException) as error:
+            connection = connected(where, memory_limit=memory_limit, threads=threads, scratch=scratch.name)
+        except BaseException:
             scratch.cleanup()
-            raise GraphscanError(
-                f"The store cannot be opened with these settings: {_first_line(error)}",
-                "memory_limit, threads",
-                "Write a memory limit such as 2GB and at least one thread.",
-                EXIT_USAGE,
-            ) from error
-        except duckdb.Error as error:
-            scratch.cleanup()
-            raise _open_error(where, error, existed) from error
+            raise
         store = cls(connection, where, scratch)
         try:
             store._prepare(existed)
@@ -172,14 +147,14 @@ class EventStore:
     @property
     def watermark_us(self) -> int | None:
         """Time of the newest event, microseconds UTC; None if there is none."""
-        with self._guarded():
+        with guarded(self.path):
             (newest,) = self._connection.execute("SELECT max(timestamp_us) FROM events").fetchall()[0]
         return None if newest is None else int(newest)
 
     @property
     def n_events(self) -> int:
         """Events stored."""
-        with self._guarded():
+        with guarded(self.path):
             (count,) = self._connection.execute("SELECT count(*) FROM events").fetchall()[0]
         return int(count)
 
@@ -211,7 +186,7 @@ class EventStore:
         if until_us is not None:
             conditions.append("timestamp_us < ?")
             values.append(until_us)
-        with self._guarded():
+        with guarded(self.path):
             result = self._connection.sql(
                 f"SELECT {', '.join(read)} FROM events WHERE {' AND '.join(conditions)}", params=values
             ).to_arrow_table()
@@ -243,7 +218,7 @@ class EventStore:
     def _prepare(self, existed: bool) -> None:
         """Make the tables of a new store; check those of an old one."""
         run = self._connection.execute
-        with self._guarded():
+        with guarded(self.path):
             names = {
                 row[0] for row in run("SELECT table_name FROM duckdb_tables() WHERE NOT temporary").fetchall()
             }
@@ -255,18 +230,18 @@ class EventStore:
                 run(f"CREATE TABLE events ({_definitions()}, source_no INTEGER, line BIGINT)")
             return
         if not names >= {"meta", "sources", "events"}:
-            raise _incompatible(self.path, "it holds no graphscan events", "Name another --state folder.")
-        with self._guarded():
+            raise incompatible(self.path, "it holds no graphscan events", "Name another --state folder.")
+        with guarded(self.path):
             rows = run("SELECT value FROM meta WHERE key = 'schema_version'").fetchall()
         version = int(rows[0][0]) if rows and str(rows[0][0]).isdigit() else 0
         if version > SCHEMA_VERSION:
-            raise _incompatible(
+            raise incompatible(
                 self.path,
                 f"it has schema version {version}, this release knows {SCHEMA_VERSION}",
                 "Use the graphscan release that wrote it, or a newer one.",
             )
         if version < 1:
-            raise _incompatible(self.path, "its schema version cannot be read", "Restore it from a backup.")
+            raise incompatible(self.path, "its schema version cannot be read", "Restore it from a backup.")
 
     def _take(self, reading: Reading) -> None:
         """Copy all rows into the incoming table."""
@@ -372,7 +347,7 @@ class EventStore:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        with self._guarded():
+        with guarded(self.path):
             self._connection.execute("BEGIN")
             try:
                 yield
@@ -381,97 +356,8 @@ class EventStore:
                 raise
             self._connection.execute("COMMIT")
 
-    @contextmanager
-    def _guarded(self) -> Iterator[None]:
-        """DuckDB's errors as graphscan's."""
-        import duckdb
-
-        try:
-            yield
-        except duckdb.OutOfMemoryException as error:
-            raise GraphscanError(
-                f"The store needs more memory or temporary disk space: {_first_line(error)}",
-                str(self.path or "temporary store"),
-                "Raise --memory-limit or free space for temporary files.",
-                EXIT_CANNOT_WRITE,
-            ) from error
-        except duckdb.IOException as error:
-            if "No space left" in str(error) or "Permission" in str(error):
-                raise GraphscanError(
-                    f"The store cannot be written: {_first_line(error)}",
-                    str(self.path or "temporary store"),
-                    "Free some space or mend the permissions, and run again.",
-                    EXIT_CANNOT_WRITE,
-                ) from error
-            raise _incompatible(self.path, _first_line(error), "Restore it from a backup.") from error
-        except (duckdb.FatalException, duckdb.SerializationException, duckdb.InternalException) as error:
-            raise _incompatible(self.path, _first_line(error), "Restore it from a backup.") from error
-
 
 def _definitions() -> str:
     return ", ".join(
         f"{field.name} {_TYPES[field.type]}{'' if field.nullable else ' NOT NULL'}" for field in EVENT_SCHEMA
     )
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
-
-
-# A DuckDB file begins with three header pages; each of the last two names the number of blocks behind them.
-_HEADER_BYTES: Final = 4096
-_MAGIC_AT: Final = 8
-
-
-def _require_whole(path: Path) -> None:
-    """Refuse a file that is shorter than its own header says, before DuckDB touches it."""
-    size = path.stat().st_size
-    with open(path, "rb") as file:
-        head = file.read(3 * _HEADER_BYTES)
-    if head[_MAGIC_AT : _MAGIC_AT + 4] != b"DUCK":
-        raise _incompatible(path, "it is no event store", "Name another --state folder, or restore a backup.")
-    if len(head) < 3 * _HEADER_BYTES:
-        raise _incompatible(path, "it is cut off", "Restore it from a backup.")
-    # checksum, iteration, meta block, free list, block count, block size: 8 bytes each
-    counts = []
-    for page in (1, 2):
-        fields = np.frombuffer(head, dtype="<u8", count=6, offset=page * _HEADER_BYTES)
-        counts.append((int(fields[1]), int(fields[4]), int(fields[5])))
-    _, n_blocks, block_bytes = max(counts)
-    if size < 3 * _HEADER_BYTES + n_blocks * block_bytes:
-        raise _incompatible(path, "it is cut off", "Restore it from a backup.")
-
-
-def _open_error(path: Path | None, error: Exception, existed: bool) -> GraphscanError:
-    text = str(error)
-    if "lock" in text.lower():
-        return GraphscanError(
-            f"Another process holds the store: {_first_line(error)}",
-            str(path),
-            "Wait for it to end and run again.",
-            EXIT_TRY_AGAIN,
-        )
-    if existed:
-        return _incompatible(path, _first_line(error), "Use the release that wrote it, or restore a backup.")
-    return GraphscanError(
-        f"The store cannot be made: {_first_line(error)}",
-        str(path),
-        "Choose a folder that exists and can be written.",
-        EXIT_CANNOT_WRITE,
-    )
-
-
-def _incompatible(path: Path | None, what: str, mend: str) -> GraphscanError:
-    """The error for a store that cannot be used; a copy of the file is kept and the file left as it is."""
-    where = str(path or "temporary store")
-    if path is not None and path.exists():
-        with open(path, "rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()[:12]
-        copy = path.with_name(f"{path.name}.kept-{digest}")
-        try:
-            if not copy.exists():
-                shutil.copyfile(path, copy)
-            where = f"{path}; a copy is kept at {copy}"
-        except OSError as error:
-            where = f"{path}; no copy could be made: {error.strerror}"
-    return GraphscanError(f"The event store cannot be used: {what}", where, mend, EXIT_INCOMPATIBLE)
