@@ -202,22 +202,27 @@ def giveaway(context: ExplanationContext) -> tuple[float, str]:
 
 
 def viral_object(context: ExplanationContext) -> tuple[float, str]:
-    """One object, or one hour, that carries most of what the members have in common.
+    """One object, or one public hour, that carries most of what the members have in common.
 
     Score: the larger of the share of member pairs on the first object and the share of shared acts in the
-    busiest hour, from 0 at 30 % to 1 at 70 %.
+    busiest hour, from 0 at 30 % to 1 at 70 %. The hour counts only as far as non-members on the same objects
+    came in that hour too: a goal or a verdict brings everybody.
 
     Evasion: a farm can hide in one object's crowd, once. Its other objects would have to be few enough not
-    to matter; what it does on that one object is not counted against anybody.
+    to matter; what it does on that one object is not counted against anybody. A farm that acts in one hour on
+    many objects does not fit, because the public does not come with it.
     """
     if not context.n_objects:
         return 0.0, "no shared objects"
     pairs = context.members_on * (context.members_on - 1.0)
     top = float(pairs.max() / max(pairs.sum(), 1.0))
-    hours = np.unique(context.time_us // _HOUR_US, return_counts=True)[1]
-    hour = float(hours.max() / len(context.time_us))
-    return _ramp(max(top, hour), 0.3, 0.7), (
-        f"{top:.0%} of the pairs are on one object, {hour:.0%} of the shared acts in one hour"
+    hours, count = np.unique(context.time_us // _HOUR_US, return_counts=True)
+    busiest = hours[np.argmax(count)]
+    hour = float(count.max() / len(context.time_us))
+    public = float((context.outsider_time_us // _HOUR_US == busiest).mean()) if len(context.outsider) else 0.0
+    return _ramp(max(top, min(hour, public)), 0.3, 0.7), (
+        f"{top:.0%} of the pairs are on one object; {hour:.0%} of the shared acts are in one hour, and "
+        f"{public:.0%} of the acts of non-members on the same objects"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -241,6 +242,31 @@ def test_a_farm_hides_behind_none_but_the_limit_of_timing(
     assert fits(context) == {"push_notification"}
 
 
+def flash(rng: np.random.Generator, *, public: bool) -> list[Row]:
+    """Everything in half an hour, on forty objects."""
+    rows = acting(
+        rng,
+        n=20,
+        n_objects=40,
+        share=0.5,
+        when=lambda _, __: lambda m: START_S + 61 * DAY_S + rng.uniform(0, 1_500),
+        author=lambda k: f"a{k}",
+    )
+    if public:
+        rows += [
+            (f"y{rng.integers(400)}", "repost", f"o{k}", START_S + 61 * DAY_S + rng.uniform(0, 1_500))
+            for k in range(40)
+            for _ in range(30)
+        ]
+    return rows
+
+
+def test_a_busy_hour_excuses_only_if_the_public_came_too() -> None:
+    rng = np.random.default_rng(0)
+    assert fits(context_of(flash(rng, public=False), "m")) == {"push_notification"}
+    assert "viral_object" in fits(context_of(flash(rng, public=True), "m"))
+
+
 def test_a_pod_that_likes_its_own_posts_is_no_working_group() -> None:
     rng = np.random.default_rng(0)
 
@@ -315,6 +341,10 @@ def test_best_match_prefers_what_was_seen_over_what_is_left() -> None:
 
 
 def test_every_explanation_is_documented_with_its_evasion() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs/explanation/legitimate-explanations.md").read_text(
+        "utf-8"
+    )
     for rule in EXPLANATIONS:
+        assert f"`{rule.id}`" in page
         assert "Evasion:" in rule.description, rule.id
         assert rule.id == rule.function.__name__

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -341,6 +342,9 @@ def test_the_panel_is_a_function_of_its_input() -> None:
 
 
 def test_every_metric_is_documented() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs/explanation/synchronisation-panel.md").read_text(
+        "utf-8"
+    )
     for metric in PANEL:
         assert "Blind spots" in metric.description, metric.name
-        assert metric.unit
+        assert f"| `{metric.name}` | {metric.unit} |" in page
