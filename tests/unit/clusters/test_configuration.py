@@ -28,6 +28,7 @@ def incidence_of(objects_of: list[set[int]], n_objects: int) -> Incidence:
         len(objects_of),
         pa.array([str(k) for k in range(n_objects)]),
         np.full(n_objects, -1, np.int64),
+        np.zeros(n_objects, np.int64),
     )
 
 

@@ -53,6 +53,7 @@ def incidence_of(rows: list[tuple[int, int, float]], births_s: np.ndarray) -> In
         n_accounts,
         pa.array([f"o{k}" for k in range(n_objects)]),
         np.full(n_objects, -1, np.int64),
+        np.array([delay[obj == k].max(initial=0) for k in range(n_objects)]),
     )
 
 
