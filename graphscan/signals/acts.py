@@ -161,7 +161,7 @@ class AccountActs:
         return length
 
     def latest_rows(self, k: int) -> NDArray[np.int64]:
-        """Rows of the last ``k`` acts of each account, newest first; shape (n_accounts, k), -1 where fewer."""
+        """Rows of the last ``k`` acts of each account, newest first, -1 where fewer; (n_accounts, k)."""
         place = self.start[1:, None] - 1 - np.arange(k)
         held = place >= self.start[:-1, None]
         if self.n_acts == 0:

@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from graphscan.events.model import SURFACES
-from graphscan.signals import SIGNALS, ClusterFrames, SignalTable
+from graphscan.signals import ClusterFrames, SignalTable
 from graphscan.signals.acts import account_acts
 from graphscan.signals.coverage import MECHANISMS
 from graphscan.signals.network import ClusterStanding, cluster_standing
@@ -34,7 +34,7 @@ from graphscan.verdicts.tiers import (
     SurfaceCount,
     decision,
 )
-from graphscan.verdicts.training import BEHAVIOUR_FAMILIES, Model, head_signals
+from graphscan.verdicts.training import Model, head_signals
 
 ACCOUNT_SCHEMA: Final = pa.schema(
     [
@@ -81,6 +81,7 @@ EXPLANATION_SCHEMA: Final = pa.schema(
 )
 # A signal is named as a reason from this rank score on (nine in ten accounts are under it).
 NAMED_SCORE: Final = 1.2816
+N_NAMED: Final = 3
 OLD_TURNS: Final = 20
 OLD_TURN_SHARE: Final = 0.25
 COVERAGE_SHOWN: Final = 14
@@ -136,7 +137,6 @@ class Scores:
 
     p_automation: NDArray[np.float64]
     p_with_text: NDArray[np.float64]
-    p_without: Mapping[str, NDArray[np.float64]]
     p_human: NDArray[np.float64]
     p_hosting: NDArray[np.float64]
     p_farm: NDArray[np.float64]
@@ -166,11 +166,6 @@ def account_scores(
     scores = rank_scores(table, behaviour.signal_ids, platform, model.ranks)
     log_odds = behaviour.scorer.log_odds(scores)
     p = behaviour.calibration.probability(log_odds, band)
-    without = {}
-    for family in BEHAVIOUR_FAMILIES:
-        kept = np.array([SIGNALS[s].family != family for s in behaviour.signal_ids])
-        less = behaviour.scorer.log_odds(scores * kept)
-        without[family] = blank(behaviour.calibration.probability(less, band))
     full = rank_scores(table, model.full.signal_ids, platform, model.ranks)
     p_text = model.full.calibration.probability(model.full.scorer.log_odds(full), band)
     families = {
@@ -188,7 +183,6 @@ def account_scores(
     return Scores(
         p_automation=blank(p),
         p_with_text=blank(p_text),
-        p_without=without,
         p_human=blank(behaviour.calibration.p_human(log_odds, band)),
         p_hosting=blank(hosting),
         p_farm=farm,
@@ -322,7 +316,6 @@ def _evidence_of(
         n_active_days=int(table.n_active_days[row]),
         p_automation=float(scores.p_automation[row]) if scored else None,
         p_with_text=float(scores.p_with_text[row]) if scored else None,
-        p_without={f: float(p[row]) for f, p in scores.p_without.items()} if scored else {},
         calibrated=model.calibrated,
         p_human=float(scores.p_human[row]) if scored else None,
         families=frozenset(f for f, has in scores.families.items() if has[row]),
@@ -392,8 +385,17 @@ def _with_breaker(
 
 
 def _named_signals(table: SignalTable, scores: Scores) -> NDArray[np.bool_]:
-    """Which signals stand out for which account, shape (n_accounts, n_head_signals)."""
-    return (scores.rank_score >= NAMED_SCORE) & table.sufficient[:, None]
+    """Which signals stand out for which account, shape (n_accounts, n_head_signals).
+
+    Where none does by itself, the three that add most to the score are named.
+    """
+    named = scores.rank_score >= NAMED_SCORE
+    order = np.argsort(-scores.contribution, axis=1, kind="stable")[:, :N_NAMED]
+    most = np.zeros_like(named)
+    np.put_along_axis(most, order, True, axis=1)
+    most &= scores.contribution > 0
+    named |= most & ~named.any(axis=1, keepdims=True)
+    return named & table.sufficient[:, None]
 
 
 def _reasons_of(

@@ -37,7 +37,8 @@ def signal_page(signal: Signal) -> str:
     moves = (
         "It moves the heads, and only in that direction."
         if signal.monotone
-        else "It is shown and moves no automation head: its direction did not hold on every set, or it is no own behaviour."
+        else "It is shown and moves no automation head: its direction did not hold on every set, or it is no "
+        "own behaviour."
     )
     others = (
         "Only the account's own acts count."

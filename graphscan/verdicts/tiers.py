@@ -93,8 +93,6 @@ class AccountEvidence:
         Probability of automation from behaviour, without text; None without a score.
     p_with_text
         The same with text; it can bring a warning and nothing more.
-    p_without
-        ``p_automation`` with one family left out, by family.
     calibrated
         Whether the probabilities are calibrated on people of this platform.
     p_human
@@ -129,7 +127,6 @@ class AccountEvidence:
     n_active_days: int
     p_automation: float | None = None
     p_with_text: float | None = None
-    p_without: Mapping[str, float] = field(default_factory=dict)
     calibrated: bool = False
     p_human: float | None = None
     families: frozenset[str] = frozenset()
@@ -147,18 +144,18 @@ class AccountEvidence:
     allow_listed: bool = False
 
     def without(self, family: str) -> AccountEvidence:
-        """The same evidence without one family: its standing out, its mechanism, its part of the score."""
+        """The same evidence without one family: the account no longer stands out in it.
+
+        The network rests on others, so without it the cluster is gone and the acts that only the cluster made
+        look hosted do so no more. The score stays that of all signals.
+        """
+        if family != NETWORK:
+            return replace(self, families=self.families - {family})
         surfaces = {
             name: replace(s, n_hosted=s.n_hosted_without.get(family, s.n_hosted))
             for name, s in self.surfaces.items()
         }
-        return replace(
-            self,
-            families=self.families - {family},
-            surfaces=surfaces,
-            p_automation=self.p_without.get(family, self.p_automation),
-            cluster=None if family == NETWORK else self.cluster,
-        )
+        return replace(self, families=self.families - {family}, surfaces=surfaces, cluster=None)
 
 
 @dataclass(frozen=True)
@@ -324,9 +321,10 @@ def _nearest_route(evidence: AccountEvidence, policy: Policy) -> tuple[str, tupl
     """The route that misses the fewest conditions, the first of equals."""
     common = _common_legs(evidence, policy)
     routes = {
-        "R1": (*_surface_legs(evidence, policy), *common),
-        "R2": (*_post_legs(evidence, policy), *common),
-        "R3": (*_farm_legs(evidence, policy), *common),
+        # Where nearly all acts are seen to be hosted the score only has to agree; a farm rests on it.
+        "R1": (*_surface_legs(evidence, policy), _score_leg(evidence, policy.warn.p_automation), *common),
+        "R2": (*_post_legs(evidence, policy), _score_leg(evidence, policy.warn.p_automation), *common),
+        "R3": (*_farm_legs(evidence, policy), _score_leg(evidence, policy.terminate.p_automation), *common),
     }
     name = min(routes, key=lambda r: sum(not leg.holds for leg in routes[r]))
     return name, routes[name]
@@ -339,7 +337,6 @@ def _common_legs(evidence: AccountEvidence, policy: Policy) -> tuple[Leg, ...]:
     # Self-repetition may complete the families; it never replaces one of two that are not text.
     families = behaviour | (evidence.families & TEXT_FAMILIES if len(behaviour) >= 2 else frozenset())
     n_families = rule.families
-    p = evidence.p_automation
     p_human = evidence.p_human
     by_person = evidence.verdict == "automated"
     decided = by_person or (evidence.calibrated and p_human is not None and p_human <= rule.human_alpha)
@@ -349,12 +346,6 @@ def _common_legs(evidence: AccountEvidence, policy: Policy) -> tuple[Leg, ...]:
             evidence.n_events >= rule.min_events,
             f"{evidence.n_events}",
             f"{rule.min_events}",
-        ),
-        Leg(
-            "score",
-            p is not None and p >= rule.p_automation,
-            "none" if p is None else f"{p:.2f}",
-            f"{rule.p_automation}",
         ),
         Leg(
             "families",
@@ -376,6 +367,11 @@ def _common_legs(evidence: AccountEvidence, policy: Policy) -> tuple[Leg, ...]:
             f"p {rule.human_alpha}",
         ),
     )
+
+
+def _score_leg(evidence: AccountEvidence, needed: float) -> Leg:
+    p = evidence.p_automation
+    return Leg("score", p is not None and p >= needed, "none" if p is None else f"{p:.2f}", f"{needed}")
 
 
 def _surface_legs(evidence: AccountEvidence, policy: Policy) -> tuple[Leg, ...]:

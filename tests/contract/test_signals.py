@@ -42,7 +42,14 @@ def test_ids_and_families_are_unique_and_known() -> None:
 def test_a_signal_says_what_a_reader_needs(signal: Signal) -> None:
     assert signal.version >= 1
     assert signal.direction in (-1, 1)
-    for text in (signal.title, signal.formula, signal.unit, signal.floor, signal.known_false_positives, signal.source):
+    for text in (
+        signal.title,
+        signal.formula,
+        signal.unit,
+        signal.floor,
+        signal.known_false_positives,
+        signal.source,
+    ):
         assert text.strip()
     said = signal.detail.format(value=0.25, n=7)
     assert "{" not in said
@@ -51,7 +58,9 @@ def test_a_signal_says_what_a_reader_needs(signal: Signal) -> None:
 
 @pytest.mark.parametrize("name", sorted(pages()))
 def test_the_page_is_what_the_registry_says(name: str) -> None:
-    assert (DOCS / name).read_text(encoding="utf-8") == pages()[name], "python -m graphscan.verdicts.pages docs"
+    assert (DOCS / name).read_text(encoding="utf-8") == pages()[name], (
+        "python -m graphscan.verdicts.pages docs"
+    )
 
 
 def test_no_page_without_a_code() -> None:
@@ -125,7 +134,9 @@ def test_strangers_change_no_value_of_an_account(events: pa.Table, table: Signal
     place = {a: i for i, a in enumerate(again.account_ids.to_pylist())}
     rows = np.array([place[a] for a in table.account_ids.to_pylist()])
     for signal_id, values in table.signals.items():
-        np.testing.assert_allclose(values.value, again.signals[signal_id].value[rows], rtol=1e-12, err_msg=signal_id)
+        np.testing.assert_allclose(
+            values.value, again.signals[signal_id].value[rows], rtol=1e-12, err_msg=signal_id
+        )
 
 
 def test_an_empty_stream_gives_an_empty_table() -> None:

@@ -60,9 +60,6 @@ def evidences(draw: st.DrawFn) -> AccountEvidence:
         n_active_days=draw(st.sampled_from([1, 3, 30])),
         p_automation=p,
         p_with_text=draw(st.one_of(st.none(), share)),
-        p_without={}
-        if p is None
-        else {f: draw(st.floats(0, p)) for f in draw(st.sets(st.sampled_from(OWN_FAMILIES)))},
         calibrated=draw(st.booleans()),
         p_human=draw(st.one_of(st.none(), share, st.sampled_from([0.001, 0.01]))),
         families=frozenset(draw(st.sets(st.sampled_from(OWN_FAMILIES)))),
@@ -88,7 +85,6 @@ def damning(draw: st.DrawFn) -> AccountEvidence:
         n_active_days=30,
         p_automation=0.99,
         p_with_text=0.99,
-        p_without={f: draw(st.floats(0.7, 0.99)) for f in OWN_FAMILIES},
         calibrated=True,
         p_human=0.002,
         families=frozenset({"clock", "timing", "latency", "actions"}),
@@ -205,8 +201,7 @@ def test_more_incriminating_evidence_never_lowers_a_tier(
     p = evidence.p_automation or 0.0
     if more == "p":
         up = data.draw(st.floats(p, 1))
-        without = {f: data.draw(st.floats(v, 1)) for f, v in evidence.p_without.items()}
-        stronger = replace(evidence, p_automation=up, p_without=without)
+        stronger = replace(evidence, p_automation=up)
     elif more == "text":
         stronger = replace(evidence, p_with_text=data.draw(st.floats(evidence.p_with_text or 0.0, 1)))
     elif more == "p_human":
@@ -279,7 +274,6 @@ def test_the_terminations_above_are_reached() -> None:
         n_events=600,
         n_active_days=30,
         p_automation=0.99,
-        p_without=dict.fromkeys(OWN_FAMILIES, 0.95),
         calibrated=True,
         p_human=0.002,
         families=frozenset({"clock", "timing", "latency"}),

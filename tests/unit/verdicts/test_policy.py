@@ -39,7 +39,8 @@ def test_the_shipped_file_is_the_default() -> None:
 def test_a_file_may_be_stricter(tmp_path: Path) -> None:
     path = written(
         tmp_path,
-        'schema_version = 1\nname = "strict"\n[limit]\np_automation = 0.95\n[terminate]\np_automation = 0.99\n',
+        'schema_version = 1\nname = "strict"\n[limit]\np_automation = 0.95\n'
+        "[terminate]\np_automation = 0.99\n",
     )
     policy = read_policy(path)
     assert policy.name == "strict"
@@ -50,7 +51,8 @@ def test_a_file_may_be_stricter(tmp_path: Path) -> None:
 def test_all_problems_come_at_once(tmp_path: Path) -> None:
     path = written(
         tmp_path,
-        'schema_version = 1\n[limit]\nfamilys = 2\nmin_events = "many"\n[terminate]\nfamilies = 2.5\n[nonsense]\nx = 1\n',
+        'schema_version = 1\n[limit]\nfamilys = 2\nmin_events = "many"\n'
+        "[terminate]\nfamilies = 2.5\n[nonsense]\nx = 1\n",
     )
     what = refusal(path)
     assert "4 problems" in what
