@@ -201,6 +201,36 @@ def _order_within(group: NDArray[np.int64], keys: NDArray[np.uint64]) -> NDArray
     return np.argsort((group.astype(np.uint64) << np.uint64(32)) | ranks)
 
 
+class SeenHashes:
+    """Hashes met so far, eight bytes each.
+
+    Sorted runs of growing size: a new one is merged into its neighbour as soon as that is not much larger, so
+    that adding and looking up cost little however many blocks come.
+    """
+
+    def __init__(self) -> None:
+        self._runs: list[NDArray[np.uint64]] = []
+
+    def add(self, hashes: NDArray[np.uint64]) -> NDArray[np.bool_]:
+        """Take hashes in; which of them were met before, here or earlier in the same array."""
+        order = np.argsort(hashes)
+        run = hashes[order]
+        repeated = np.zeros(hashes.size, dtype=bool)
+        same = run[1:] == run[:-1]
+        if same.any():
+            # Which of several rows counts as the first is of no consequence: all others are looked at.
+            repeated[order[1:][same]] = True
+        for earlier in self._runs:
+            at = np.minimum(np.searchsorted(earlier, hashes), earlier.size - 1)
+            repeated |= earlier[at] == hashes
+        if run.size:
+            self._runs.append(run)
+        while len(self._runs) > 1 and self._runs[-2].size <= 2 * self._runs[-1].size:
+            last = self._runs.pop()
+            self._runs[-1] = np.sort(np.concatenate((self._runs[-1], last)))
+        return repeated
+
+
 @dataclass(frozen=True)
 class Repeats:
     """What became of rows that share an event id.

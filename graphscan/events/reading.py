@@ -156,19 +156,18 @@ class Reading:
         """Record that rows came too late to be taken."""
         self._n_late += n_rows
 
-    def reject_conflict(self, row: int, kept_place: str, excerpt: str) -> None:
+    def reject_conflict(self, file: str, line: int, kept_place: str, excerpt: str) -> None:
         """Record that a row has the event id of another one and other content.
 
         Parameters
         ----------
-        row
-            The row, counted over all tables that iterating gave.
+        file, line
+            Where the row stands.
         kept_place
             ``file:line`` of the row that is kept.
         excerpt
             The rejected row in words.
         """
-        file, line = self.place(row)
         message = f"same event_id as {kept_place}, other content; that one sorts first and is kept"
         self.add_reject(Reject(file, line, "event_id", "conflict", message, excerpt))
 
@@ -334,8 +333,8 @@ def load_table(reading: Reading) -> pa.Table:
     found = repeats(table)
     reading.count_duplicates(found.n_duplicates)
     for row, kept in found.conflicts:
-        file, line = reading.place(kept)
-        reading.reject_conflict(row, f"{file}:{line}", row_excerpt(table, row))
+        kept_file, kept_line = reading.place(kept)
+        reading.reject_conflict(*reading.place(row), f"{kept_file}:{kept_line}", row_excerpt(table, row))
     return _in_order(table, found.kept)
 
 

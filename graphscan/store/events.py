@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 import numpy as np
 import pyarrow as pa
 
-from graphscan.events.identity import SORT_COLUMNS, canonical_order
+from graphscan.events.identity import SORT_COLUMNS, SeenHashes, canonical_order, text_hashes
 from graphscan.events.ledger import Ledger
 from graphscan.events.model import EVENT_COLUMNS, EVENT_SCHEMA
 from graphscan.events.normal import CODED_COLUMNS
@@ -28,6 +28,7 @@ _TYPES: Final = {
     pa.float64(): "DOUBLE",
     pa.list_(pa.string()): "VARCHAR[]",
 }
+_PLACES: Final = "source_no INTEGER, line BIGINT"
 _CONTENT: Final = tuple(c for c in EVENT_COLUMNS if c != "event_id")
 _EVENTS: Final = ", ".join(EVENT_COLUMNS)
 
@@ -133,14 +134,14 @@ class EventStore:
         watermark = self.watermark_us
         run = self._connection.execute
         with self._transaction():
-            places = "row_no BIGINT, source_no INTEGER, line BIGINT"
-            run(f"CREATE OR REPLACE TEMP TABLE incoming ({_definitions()}, {places})")
-            self._take(reading)
-            self._drop_known(reading)
+            (last_source,) = run("SELECT coalesce(max(source_no), 0) FROM sources").fetchall()[0]
+            run(f"CREATE OR REPLACE TEMP TABLE incoming ({_definitions()}, {_PLACES}, row_no BIGINT)")
+            self._take(reading, last_source, direct=watermark is None)
+            self._drop_known(reading, last_source)
             if lookback_us is not None and watermark is not None:
                 self._drop_late(reading, watermark - lookback_us)
-            self._choose(reading)
-            run(f"INSERT INTO events SELECT {_EVENTS}, source_no, line FROM incoming ORDER BY row_no")
+            self._choose(reading, last_source)
+            run(f"INSERT INTO events SELECT {_EVENTS}, source_no, line FROM incoming")
             run("DROP TABLE incoming")
         return reading.ledger
 
@@ -227,7 +228,7 @@ class EventStore:
                 run("CREATE TABLE meta (key VARCHAR, value VARCHAR)")
                 run("INSERT INTO meta VALUES ('schema_version', ?)", [str(SCHEMA_VERSION)])
                 run("CREATE TABLE sources (source_no INTEGER, path VARCHAR)")
-                run(f"CREATE TABLE events ({_definitions()}, source_no INTEGER, line BIGINT)")
+                run(f"CREATE TABLE events ({_definitions()}, {_PLACES})")
             return
         if not names >= {"meta", "sources", "events"}:
             raise incompatible(self.path, "it holds no graphscan events", "Name another --state folder.")
@@ -243,33 +244,45 @@ class EventStore:
         if version < 1:
             raise incompatible(self.path, "its schema version cannot be read", "Restore it from a backup.")
 
-    def _take(self, reading: Reading) -> None:
-        """Copy all rows into the incoming table."""
-        (last,) = self._connection.execute("SELECT coalesce(max(source_no), 0) FROM sources").fetchall()[0]
+    def _take(self, reading: Reading, last_source: int, *, direct: bool) -> None:
+        """Copy all rows into the incoming table.
+
+        With ``direct``, the store being empty, rows of an id not met before go to the store at once: nothing
+        can be against them but rows that come later, and those are compared with the store.
+        """
+        run = self._connection.execute
         numbers: dict[str, int] = {}
+        seen = SeenHashes()
         for batch in reading.batches():
             if batch.file not in numbers:
-                numbers[batch.file] = last + len(numbers) + 1
+                numbers[batch.file] = last_source + len(numbers) + 1
+                run("INSERT INTO sources VALUES (?, ?)", [numbers[batch.file], batch.file])
             n_rows = batch.table.num_rows
-            rows = batch.table.append_column(
-                "row_no", pa.array(np.arange(batch.first_row, batch.first_row + n_rows, dtype=np.int64))
-            )
-            rows = rows.append_column(
-                "source_no", pa.array(np.full(n_rows, numbers[batch.file], dtype=np.int32))
-            )
+            source_no = np.full(n_rows, numbers[batch.file], dtype=np.int32)
+            rows = batch.table.append_column("source_no", pa.array(source_no))
             rows = rows.append_column("line", pa.array(batch.lines))
-            self._connection.register("batch", rows)
-            self._connection.execute("INSERT INTO incoming SELECT * FROM batch")
-            self._connection.unregister("batch")
-        for path, number in numbers.items():
-            self._connection.execute("INSERT INTO sources VALUES (?, ?)", [number, path])
+            row_no = np.arange(batch.first_row, batch.first_row + n_rows, dtype=np.int64)
+            rows = rows.append_column("row_no", pa.array(row_no))
+            if direct:
+                met = seen.add(text_hashes(batch.table["event_id"]))
+                self._insert(rows.filter(pa.array(~met)) if met.any() else rows, "events")
+                rows = rows.filter(pa.array(met))
+            if rows.num_rows:
+                self._insert(rows, "incoming")
 
-    def _drop_known(self, reading: Reading) -> None:
-        """Count and leave out rows whose event is stored with the same content."""
+    def _insert(self, rows: pa.Table, table: str) -> None:
+        names = f"{_EVENTS}, source_no, line" + (", row_no" if table == "incoming" else "")
+        self._connection.register("batch", rows)
+        self._connection.execute(f"INSERT INTO {table} SELECT {names} FROM batch")
+        self._connection.unregister("batch")
+
+    def _drop_known(self, reading: Reading, last_source: int) -> None:
+        """Count and leave out rows whose event an earlier run stored with the same content."""
         run = self._connection.execute
         run(
             f"""CREATE OR REPLACE TEMP TABLE known AS
-                SELECT i.row_no FROM incoming i JOIN events e ON i.event_id = e.event_id WHERE {_EQUAL}"""
+                SELECT i.row_no FROM incoming i JOIN events e ON i.event_id = e.event_id
+                WHERE e.source_no <= {last_source} AND {_EQUAL}"""
         )
         (n_known,) = run("SELECT count(*) FROM known").fetchall()[0]
         if n_known:
@@ -285,7 +298,7 @@ class EventStore:
             run("DELETE FROM incoming WHERE timestamp_us < ?", [until_us])
             reading.count_late(n_late)
 
-    def _choose(self, reading: Reading) -> None:
+    def _choose(self, reading: Reading, last_source: int) -> None:
         """Of rows with one event id, incoming or stored, keep the one that sorts first."""
         run = self._connection.execute
         run(
@@ -295,55 +308,60 @@ class EventStore:
         )
         (n_repeated,) = run("SELECT count(*) FROM repeated").fetchall()[0]
         if n_repeated:
-            self._rank(reading)
+            self._rank(reading, last_source)
         run("DROP TABLE repeated")
 
-    def _rank(self, reading: Reading) -> None:
+    def _rank(self, reading: Reading, last_source: int) -> None:
         """Leave of each repeated id the row that sorts first, and tell what becomes of the others."""
         run = self._connection.execute
         run(
             f"""CREATE OR REPLACE TEMP TABLE ranked AS
                 SELECT *, row_number() OVER (PARTITION BY event_id ORDER BY {_SORT}, row_no) AS rank
-                FROM (SELECT {_EVENTS}, row_no, source_no, line
+                FROM (SELECT {_EVENTS}, source_no, line, row_no
                       FROM incoming SEMI JOIN repeated USING (event_id)
                       UNION ALL
-                      SELECT {_EVENTS}, -1, source_no, line
+                      SELECT {_EVENTS}, source_no, line, -1
                       FROM events SEMI JOIN repeated USING (event_id))"""
         )
-        verdicts = run(
-            f"""SELECT i.row_no, e.row_no, e.line, s.path, {_EQUAL} AS same
-                FROM ranked i JOIN ranked e ON i.event_id = e.event_id AND e.rank = 1 AND i.rank > 1
-                LEFT JOIN sources s ON s.source_no = e.source_no
-                WHERE i.row_no >= 0 ORDER BY i.row_no"""
-        ).fetchall()
-        excerpts = self._excerpts([row for row, _, _, _, same in verdicts if not same])
-        for row, _, line, path, same in verdicts:
-            if same:
-                reading.count_duplicates(1)
-            else:
-                reading.reject_conflict(row, f"{path}:{line}", excerpts[row])
-        run("DELETE FROM incoming WHERE row_no IN (SELECT row_no FROM ranked WHERE rank > 1)")
-        stored = "SELECT event_id FROM ranked WHERE row_no = -1 AND rank > 1"
-        displaced = run(f"{stored} ORDER BY event_id").fetchall()
+        run(
+            f"""CREATE OR REPLACE TEMP TABLE verdicts AS
+                SELECT i.event_id, i.source_no, i.line, i.row_no, {_EQUAL} AS same,
+                       e.source_no AS kept_source, e.line AS kept_line
+                FROM ranked i JOIN ranked e ON i.event_id = e.event_id AND e.rank = 1 AND i.rank > 1"""
+        )
+        # A row of an earlier run has its place in that run's ledger.
+        ours = f"(row_no >= 0 OR source_no > {last_source})"
+        (n_same,) = run(f"SELECT count(*) FROM verdicts WHERE same AND {ours}").fetchall()[0]
+        reading.count_duplicates(n_same)
+        self._tell_conflicts(reading, f"NOT v.same AND (v.row_no >= 0 OR v.source_no > {last_source})")
+        run("DELETE FROM incoming WHERE row_no IN (SELECT row_no FROM verdicts)")
+        displaced = run(f"SELECT event_id FROM verdicts WHERE NOT {ours} ORDER BY event_id").fetchall()
         if displaced:
-            run(f"DELETE FROM events WHERE event_id IN ({stored})")
             reading.add_warning(
                 f"{len(displaced):,} stored events gave way to rows with the same event_id that sort before "
                 f"them, the first is {displaced[0][0]}"
             )
+        run("DELETE FROM events WHERE event_id IN (SELECT event_id FROM verdicts WHERE row_no = -1)")
         run("DROP TABLE ranked")
+        run("DROP TABLE verdicts")
 
-    def _excerpts(self, rows: list[int]) -> dict[int, str]:
-        if not rows:
-            return {}
-        self._connection.register("wanted", pa.table({"row_no": pa.array(rows, type=pa.int64())}))
+    def _tell_conflicts(self, reading: Reading, which: str) -> None:
+        """Reject rows with the same event id as a kept row and other content."""
+        columns = ", ".join(f"r.{name}" for name in EVENT_COLUMNS)
         found = self._connection.sql(
-            f"SELECT {_EVENTS}, row_no FROM incoming SEMI JOIN wanted USING (row_no)"
+            f"""SELECT {columns}, s.path, v.line, k.path AS kept_path, v.kept_line
+                FROM verdicts v
+                JOIN ranked r ON r.event_id = v.event_id AND r.source_no = v.source_no AND r.line = v.line
+                             AND r.row_no = v.row_no
+                JOIN sources s ON s.source_no = v.source_no
+                JOIN sources k ON k.source_no = v.kept_source
+                WHERE {which} ORDER BY s.path, v.line, v.row_no"""
         ).to_arrow_table()
-        self._connection.unregister("wanted")
-        numbers = found["row_no"].to_pylist()
-        found = found.drop_columns(["row_no"])
-        return {number: row_excerpt(found, i) for i, number in enumerate(numbers)}
+        events = found.select(list(EVENT_COLUMNS))
+        places = found.select(["path", "line", "kept_path", "kept_line"]).to_pylist()
+        for row, place in enumerate(places):
+            kept = f"{place['kept_path']}:{place['kept_line']}"
+            reading.reject_conflict(place["path"], place["line"], kept, row_excerpt(events, row))
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graphscan.events.identity import canonical_order, derived_event_ids, repeats, text_hashes
+from graphscan.events.identity import SeenHashes, canonical_order, derived_event_ids, repeats, text_hashes
 
 TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=30)
 
@@ -104,3 +104,15 @@ def test_derived_ids(n_rows: int) -> None:
         )
         assert ids[row] == "gs1:" + hashlib.sha256(content.encode()).hexdigest()[:32]
     assert len(set(ids)) == n_rows
+
+
+@given(st.lists(st.lists(st.integers(0, 30), max_size=12), max_size=20))
+def test_seen_hashes(blocks: list[list[int]]) -> None:
+    seen = SeenHashes()
+    met: set[int] = set()
+    for block in blocks:
+        repeated = seen.add(np.array(block, dtype=np.uint64))
+        for value in set(block):
+            flags = [bool(r) for v, r in zip(block, repeated, strict=True) if v == value]
+            assert flags.count(False) == (0 if value in met else 1)
+        met.update(block)

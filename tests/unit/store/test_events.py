@@ -240,3 +240,46 @@ def test_scratch_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     with EventStore.open() as store:
         store.add(read_events([csv_file(tmp_path, rows(0, 5))]))
     assert [p.name for p in tmp_path.iterdir()] == ["events.csv"]
+
+
+def test_conflict_inside_the_first_addition(store: EventStore, tmp_path: Path) -> None:
+    """Also where a later row takes the place of one that was stored a moment before."""
+    paths = [
+        csv_file(tmp_path, [f"same,{account},post,o,{SECOND},x", *rows(i * 10, i * 10 + 10)], f"{i}.csv")
+        for i, account in enumerate("cabad")
+    ]
+    reading = read_events(paths, block_bytes=100)
+    assert store.add(reading) == Ledger(read=55, accepted=51, duplicate=1, rejected={"conflict": 3})
+    expected, other = load_events(paths)
+    assert store.table().equals(expected)
+    assert {(r.file, r.line) for r in reading.rejects} == {(r.file, r.line) for r in other.rejects}
+    kept = {reject.message.split(" as ")[1].split(",")[0] for reject in reading.rejects}
+    assert len(kept) == 1
+    assert kept <= {f"{paths[1]}:2", f"{paths[3]}:2"}
+    assert not reading.warnings
+
+
+def test_g7_file_of_a_newer_duckdb(tmp_path: Path) -> None:
+    path = filled(tmp_path / "events.duckdb")
+    content = bytearray(path.read_bytes())
+    content[12:20] = (10_000).to_bytes(8, "little")
+    path.write_bytes(content)
+    refused(path)
+
+
+@pytest.mark.parametrize("at", [0.3, 0.6, 0.9])
+def test_g7_damage_inside_is_never_read_as_events(tmp_path: Path, at: float) -> None:
+    """A block that was overwritten: either the file is refused or its events are the true ones."""
+    path = filled(tmp_path / "events.duckdb")
+    with EventStore.open(path) as store:
+        before = store.table()
+    content = bytearray(path.read_bytes())
+    place = 12_288 + int((len(content) - 12_288) * at)
+    content[place : place + 64] = bytes(64)
+    path.write_bytes(content)
+    try:
+        with EventStore.open(path) as store:
+            assert store.table().equals(before)
+    except GraphscanError as error:
+        assert error.exit_code == 4
+        assert list(tmp_path.glob("events.duckdb.kept-*"))
