@@ -21,8 +21,10 @@ from graphscan.entropy import mix64
 
 IntArray = NDArray[np.int64]
 
-CHUNK_PAIRS = 6_000_000  # pairs enumerated at a time: bounds the working memory, about 0.4 GB
+CHUNK_PAIRS = 6_000_000  # pairs grouped at a time: bounds the working memory, about 0.4 GB
+_BLOCK_PAIRS = 1 << 19  # pairs enumerated at a time: small enough for the processor's cache
 _FILTER_BITS = (20, 28)  # of the table of edges seen: one byte a bucket, 1 to 256 MiB
+_HASHES = 1 << 26  # edge hashes sorted at a time: 256 MiB
 _DAY_US = 86_400_000_000
 _EXACT = 2**62  # beyond it sums of int64 are not trusted
 
@@ -142,9 +144,9 @@ def sorted_layer(
     shared = _rows_on_shared_objects(account, obj, n_objects)
     if not shared.all():
         account, obj, event, time_us = account[shared], obj[shared], event[shared], time_us[shared]
-    order = _order(obj, time_us)
+    order, obj = _order(obj, time_us)
     # Ties in time are put in account order, so that nothing downstream depends on the order of the input.
-    account, obj, event, time_us = account[order], obj[order], event[order], time_us[order]
+    account, event, time_us = account[order], event[order], time_us[order]
     tied = np.flatnonzero((time_us[1:] == time_us[:-1]) & (obj[1:] == obj[:-1]))
     if len(tied):
         span = np.union1d(tied, tied + 1)
@@ -153,14 +155,18 @@ def sorted_layer(
     return LayerEvents(account, obj, event, time_us, n_accounts, n_objects, events_span_objects)
 
 
-def _order(obj: IntArray, time_us: IntArray) -> IntArray:
-    """Row numbers sorted by (object, time); quickest where the rows are in the order of time already."""
+def _order(obj: IntArray, time_us: IntArray) -> tuple[IntArray, IntArray]:
+    """Row numbers sorted by (object, time), and their objects.
+
+    Quickest where the rows are in the order of time already, as events are: then the row number itself is
+    the second key, and sorting values is several times quicker than sorting row numbers by values.
+    """
     n_bits = len(obj).bit_length()
     if not len(obj) or (time_us[1:] < time_us[:-1]).any() or int(obj.max()) >> (62 - n_bits):
-        return order_by_object_and_time(obj, time_us)
+        order = order_by_object_and_time(obj, time_us)
+        return order, obj[order]
     packed = np.sort((obj << n_bits) | np.arange(len(obj)))
-    result: IntArray = packed & ((1 << n_bits) - 1)
-    return result
+    return packed & ((1 << n_bits) - 1), packed >> n_bits
 
 
 def order_by_object_and_time(obj: IntArray, time_us: IntArray) -> IntArray:
@@ -226,23 +232,26 @@ def capped_layer(
     drawn by a hash of the time of day, so they do not depend on the ids, the row order or on accounts
     elsewhere.
     """
-    upto = last_partner(layer.obj, layer.time_us, window_us)
-    n_after = upto - np.arange(len(layer)) - 1
-    pairs = np.bincount(layer.obj, weights=n_after, minlength=layer.n_objects)
-    hot = np.flatnonzero(pairs > max_pairs_per_object)
+    return _capped(layer, _Spans.of(layer, window_us), window_us, max_pairs_per_object)
+
+
+def _capped(
+    layer: LayerEvents, spans: _Spans, window_us: int, max_pairs_per_object: int
+) -> tuple[LayerEvents, list[CappedObject]]:
+    starts = _runs(layer.obj)
+    ends = np.concatenate((starts[1:], [len(layer)]))
+    hot = np.flatnonzero(spans.total[ends] - spans.total[starts] > max_pairs_per_object)
     if not len(hot):
         return layer, []
     keep = np.ones(len(layer), bool)
     capped = []
-    starts = np.searchsorted(layer.obj, hot, "left")
-    ends = np.searchsorted(layer.obj, hot, "right")
-    for o, start, end in zip(hot, starts, ends, strict=True):
+    for start, end in zip(starts[hot], ends[hot], strict=True):
         rows = start + _thinned(
             layer.account[start:end], layer.time_us[start:end], window_us, max_pairs_per_object
         )
         keep[start:end] = False
         keep[rows] = True
-        capped.append(CappedObject(int(o), int(end - start), len(rows)))
+        capped.append(CappedObject(int(layer.obj[start]), int(end - start), len(rows)))
     return layer.take(keep), capped
 
 
@@ -341,36 +350,39 @@ def pair_chunks(
 class _RepeatFilter:
     """Which edges may have two pairs: exact "no", probable "yes", in bounded memory.
 
-    An edge is known by the sum of its accounts' hashes, which both orders share.
+    An edge is known by the sum of its accounts' 32-bit hashes, which both orders share. Hashes that occur
+    twice are marked in a table; sorting is what finds them, many times quicker than grouping the edges.
     """
 
-    def __init__(self, account: IntArray, n_pairs: int) -> None:
-        self.hash = (mix64(account.astype(np.uint64)) >> np.uint64(32)).astype(np.uint32)
+    def __init__(self, account: IntArray, spans: _Spans) -> None:
+        self._hash = (mix64(account.astype(np.uint64)) >> np.uint64(32)).astype(np.uint32)
+        n_pairs = int(spans.total[-1])
         n_bits = min(max(n_pairs.bit_length() + 3, _FILTER_BITS[0]), _FILTER_BITS[1])
         self._shift = np.uint32(32 - n_bits)
-        self._once = np.zeros(1 << n_bits, bool)
         self._twice = np.zeros(1 << n_bits, bool)
+        n_parts = np.uint32(-(-n_pairs // _HASHES) or 1)
+        for part in range(int(n_parts)):
+            hashes = []
+            for start, end in spans.stretches(0, len(account), _BLOCK_PAIRS):
+                of_pairs = self._of_pairs(spans, start, end)
+                hashes.append(of_pairs if n_parts == 1 else of_pairs[of_pairs % n_parts == part])
+            found = np.concatenate(hashes or [self._hash])
+            del hashes
+            found.sort()
+            self._twice[found[1:][found[1:] == found[:-1]] >> self._shift] = True
 
-    def of_pairs(self, spans: _Spans, start: int, end: int) -> NDArray[np.uint32]:
-        """Bucket of each pair of `_Spans.pairs`."""
+    def _of_pairs(self, spans: _Spans, start: int, end: int) -> NDArray[np.uint32]:
         counts = spans.n_after[start:end]
         first = np.arange(start + 1, end + 1)
         j = np.repeat((first - (spans.total[start:end] - spans.total[start])).astype(np.int32), counts)
         j += np.arange(len(j), dtype=np.int32)
-        bucket = np.repeat(self.hash[start:end], counts)
-        bucket += self.hash[j]
-        bucket >>= self._shift
-        return bucket
+        hashes = np.repeat(self._hash[start:end], counts)
+        hashes += self._hash[j]
+        return hashes
 
-    def add(self, bucket: NDArray[np.uint32]) -> None:
-        bucket = np.sort(bucket)
-        self._twice[bucket[1:][bucket[1:] == bucket[:-1]]] = True
-        self._twice[bucket[self._once[bucket]]] = True
-        self._once[bucket] = True
-
-    def may_repeat(self, bucket: NDArray[np.uint32]) -> NDArray[np.bool_]:
-        result: NDArray[np.bool_] = self._twice[bucket]
-        return result
+    def may_repeat(self, spans: _Spans, start: int, end: int) -> IntArray:
+        """Positions, among the pairs of `_Spans.pairs`, of those that may not be their edge's only one."""
+        return np.flatnonzero(self._twice[self._of_pairs(spans, start, end) >> self._shift])
 
 
 def _runs(sorted_values: IntArray) -> IntArray:
@@ -456,20 +468,21 @@ def partial_edges(
     list of PartialEdges
         To be merged by `merged_edges`. Each holds all pairs of its edges on each of its objects.
     """
-    spans = _Spans.of(layer, window_us)
-    repeats = None
-    if min_pairs >= 2:
-        repeats = _RepeatFilter(layer.account, int(spans.total[-1]))
-        for start, end in spans.stretches(0, len(layer), CHUNK_PAIRS):
-            repeats.add(repeats.of_pairs(spans, start, end))
+    return _partials(layer, _Spans.of(layer, window_us), min_pairs, qualified)
+
+
+def _partials(
+    layer: LayerEvents, spans: _Spans, min_pairs: int, qualified: NDArray[np.bool_] | None
+) -> list[PartialEdges]:
+    repeats = _RepeatFilter(layer.account, spans) if min_pairs >= 2 else None
 
     def pairs_of(start: int, end: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Pairs that stay."""
         found: list[tuple[NDArray[np.int32], NDArray[np.int32]]] = []
-        for first, last in spans.stretches(start, end, CHUNK_PAIRS):
+        for first, last in spans.stretches(start, end, _BLOCK_PAIRS):
             i, j = spans.pairs(first, last)
             if repeats is not None:
-                stays = np.flatnonzero(repeats.may_repeat(repeats.of_pairs(spans, first, last)))
+                stays = repeats.may_repeat(spans, first, last)
                 i, j = i[stays], j[stays]
             stays = layer.account[i] != layer.account[j]
             if qualified is not None:
@@ -632,12 +645,15 @@ def coaction_edges(
     max_pairs_per_object
         Objects above it are thinned, see `capped_layer`.
     """
-    layer, capped = capped_layer(layer, window_us, max_pairs_per_object)
+    spans = _Spans.of(layer, window_us)
+    layer, capped = _capped(layer, spans, window_us, max_pairs_per_object)
+    if capped:
+        spans = _Spans.of(layer, window_us)
     qualified = None
     if min_participation > 1:
         qualified = accounts_in_pairs(layer, window_us, min_participation)
     floor = 1 if edge_quantile is not None else max(min_pairs, min_objects, min_weight)
-    partials = partial_edges(layer, window_us, min_pairs=floor, qualified=qualified)
+    partials = _partials(layer, spans, floor, qualified)
     edges = merged_edges(partials, layer.n_accounts)
     keep = np.ones(len(edges), bool)
     if edge_quantile is not None and len(edges):

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from graphscan.errors import EXIT_USAGE, GraphscanError
+from graphscan.events.identity import Words
 from graphscan.network.coaction import LayerEvents, participants, sorted_layer
 from graphscan.settings import BirthKind, LayerSettings, ObjectKind, default_layers
 
@@ -120,10 +121,10 @@ def dictionary_codes(column: pa.ChunkedArray | pa.Array) -> tuple[IntArray, pa.A
     if not column.num_chunks:
         return np.empty(0, np.int64), pa.array([], column.type.value_type)
     codes = [
-        pc.fill_null(chunk.indices.cast(pa.int64()), -1).to_numpy(zero_copy_only=False)
+        (chunk.indices if not chunk.null_count else pc.fill_null(chunk.indices, -1)).to_numpy()
         for chunk in column.chunks
     ]
-    return np.concatenate(codes), column.chunk(0).dictionary
+    return np.concatenate(codes, dtype=np.int64, casting="same_kind"), column.chunk(0).dictionary
 
 
 def encoded_events(table: pa.Table, *, resolution_us: int = 1) -> EncodedEvents:
@@ -205,22 +206,54 @@ def _rows_of_actions(table: pa.Table, actions: Sequence[str]) -> IntArray:
     return np.flatnonzero(wanted[codes]) if len(codes) else codes
 
 
+def _taken(column: pa.ChunkedArray, event: IntArray) -> pa.ChunkedArray:
+    """The column at ``event``; all of it costs nothing."""
+    return column if len(event) == len(column) else column.take(pa.array(event))
+
+
 def _coded(events: EncodedEvents, event: IntArray, column: pa.ChunkedArray | pa.Array) -> _ObjectRows:
     """Rows with the objects of ``column``, null left out."""
     obj, object_ids = dictionary_codes(column)
-    present = obj >= 0
-    event, obj = event[present], obj[present]
+    if column.null_count or object_ids.null_count:
+        present = obj >= 0
+        event, obj = event[present], obj[present]
     return _ObjectRows(event, obj, events.time_us[event], object_ids)
 
 
 def _acted_on(events: EncodedEvents, event: IntArray) -> _ObjectRows:
-    column = events.table["object_id"].take(pa.array(event))
-    rows = _coded(events, event, column)
+    rows = _coded(events, event, _taken(events.table["object_id"], event))
     if "event_id" not in events.table.column_names:
         return rows
-    own = pc.equal(_plain(column), _plain(events.table["event_id"].take(pa.array(event))))
-    other = ~pc.fill_null(own, False).to_numpy()
+    own = _same_text(rows.object_ids, rows.obj, _plain(_taken(events.table["event_id"], rows.event)))
+    if not len(own):
+        return rows
+    other = np.ones(len(rows.event), bool)
+    other[own] = False
     return _ObjectRows(rows.event[other], rows.obj[other], rows.time_us[other], rows.object_ids)
+
+
+def _same_text(values: pa.Array, code: IntArray, texts: pa.ChunkedArray) -> IntArray:
+    """Rows whose ``values[code]`` equals their text.
+
+    Compared eight bytes at a time and only as far as the rows still agree, so that no value is spelled out.
+    """
+    if not len(code):
+        return code
+    left = Words(values.cast(pa.string()))
+    same = []
+    at = 0
+    for chunk in texts.chunks:
+        right = Words(chunk)
+        mine = code[at : at + len(chunk)]
+        n_bytes = left.n_bytes()[mine]
+        rows = np.flatnonzero(n_bytes == right.n_bytes())
+        position = 0
+        while len(rows) and 8 * position < n_bytes[rows].max():
+            rows = rows[left.word(position, mine[rows]) == right.word(position, rows)]
+            position += 1
+        same.append(rows + at)
+        at += len(chunk)
+    return np.concatenate(same)
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
