@@ -52,10 +52,10 @@ def texts_of(rows: int) -> pa.Array:
 
 def compared_texts(rows: int) -> pa.Array:
     """The distinct texts that all methods compare."""
-    from graphscan.network.text import _compared, normalised, substantial
+    from graphscan.network.text import compared, normalised, substantial
 
     plain = normalised(texts_of(rows))
-    return _compared(plain.filter(pa.array(substantial(plain))).unique()).unique()
+    return compared(plain.filter(pa.array(substantial(plain))).unique()).unique()
 
 
 def shingle_set(text: str) -> set[str]:

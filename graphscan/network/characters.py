@@ -8,10 +8,11 @@ whole-array operations, and are encoded again.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +26,14 @@ INVISIBLE: Final = 8  # zero-width, bidirectional and other controls: they chang
 MARK: Final = 16
 EMOJI: Final = 32
 APOSTROPHE: Final = 64
+VARIABLE: Final = 128  # digits, and signs that mark a link, a mention, a tag or a slot
+
+Codes = NDArray[np.uint32] | NDArray[np.uint8]
+
+_Item = TypeVar("_Item")
+_Found = TypeVar("_Found")
+
+_MAX_THREADS: Final = 4  # each holds the work arrays of one block
 
 _TABLE_SIZE: Final = 0x20000  # the planes above hold ideographs, tags and private use: see _classes_beyond
 _UNSPACED_RANGES: Final = (
@@ -85,6 +94,8 @@ def _class_of(code: int) -> int:
         found |= EMOJI
     if code in (0x27, 0x2019, 0x02BC):
         found |= APOSTROPHE
+    if category == "Nd" or char in "@#/•":
+        found |= VARIABLE
     return found
 
 
@@ -112,6 +123,35 @@ def _fold_table() -> NDArray[np.uint32]:
 
 
 @cache
+def _settled_table() -> NDArray[np.bool_]:
+    table = np.zeros(_TABLE_SIZE, dtype=np.bool_)
+    folds = _fold_table()
+    for code in range(_TABLE_SIZE):
+        category = unicodedata.category(chr(code))
+        table[code] = (
+            folds[code] == code
+            and category[0] not in "MC"
+            and not 0x1100 <= code < 0x1200  # conjoining jamo compose with their neighbours
+            and unicodedata.is_normalized("NFKC", chr(code))
+        )
+    return table
+
+
+def settled(codes: Codes) -> NDArray[np.bool_]:
+    """Whether a folded code point stays itself in NFKC whatever stands beside it; shape as ``codes``."""
+    if codes.dtype == np.uint8:
+        return np.ones(len(codes), dtype=np.bool_)
+    return _settled_table()[np.minimum(codes, _TABLE_SIZE - 1)]
+
+
+@cache
+def _narrow_tables() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Classes and case folding of the octets of ASCII."""
+    octets = slice(0, 256)
+    return _class_table()[octets].copy(), np.minimum(_fold_table()[octets], 255).astype(np.uint8)
+
+
+@cache
 def _script_table() -> NDArray[np.uint8]:
     table = np.zeros(_TABLE_SIZE, dtype=np.uint8)
     for script, first, last in _SCRIPT_RANGES:
@@ -120,8 +160,10 @@ def _script_table() -> NDArray[np.uint8]:
     return table
 
 
-def classes(codes: NDArray[np.uint32]) -> NDArray[np.uint8]:
+def classes(codes: Codes) -> NDArray[np.uint8]:
     """The class bits (`WORD`, `UNSPACED`, ...) of each code point; shape as ``codes``."""
+    if codes.dtype == np.uint8:
+        return np.take(_narrow_tables()[0], codes)
     if len(codes) == 0 or codes.max() < _TABLE_SIZE:
         return _class_table()[codes]
     found = _class_table()[np.minimum(codes, _TABLE_SIZE - 1)]
@@ -134,8 +176,10 @@ def classes(codes: NDArray[np.uint32]) -> NDArray[np.uint8]:
     return found
 
 
-def case_folded(codes: NDArray[np.uint32]) -> NDArray[np.uint32]:
+def case_folded(codes: Codes) -> Codes:
     """Each code point in simple case folding; shape as ``codes``."""
+    if codes.dtype == np.uint8:
+        return np.take(_narrow_tables()[1], codes)
     if len(codes) == 0 or codes.max() < _TABLE_SIZE:
         return _fold_table()[codes]
     return np.where(codes < _TABLE_SIZE, _fold_table()[np.minimum(codes, _TABLE_SIZE - 1)], codes)
@@ -148,12 +192,13 @@ class Characters:
     Parameters
     ----------
     codes
-        Code points of all texts, one after the other, shape ``(n_characters,)``.
+        Code points of all texts, one after the other, shape ``(n_characters,)``. Of dtype uint8 if all are
+        ASCII, which then needs no decoding, else uint32.
     offsets
         Where each text begins, and the end, shape ``(n_texts + 1,)``.
     """
 
-    codes: NDArray[np.uint32]
+    codes: Codes
     offsets: NDArray[np.int64]
 
     @classmethod
@@ -167,15 +212,18 @@ class Characters:
         first, last = int(bounds[0]), int(bounds[-1])
         raw = buffers[2].slice(first, last - first) if last > first else b""
         octets = np.frombuffer(raw, dtype=np.uint8)
+        if len(octets) == 0 or int(octets.max()) < 0x80:
+            return cls(octets, bounds - first)
         begins = np.flatnonzero((octets & 0xC0) != 0x80)
         codes = np.frombuffer(str(raw, "utf-8").encode("utf-32-le"), dtype=np.uint32)
-        if len(begins) == len(octets):
-            return cls(codes, bounds - first)
         return cls(codes, np.searchsorted(begins, bounds - first).astype(np.int64))
 
     def arrow(self) -> pa.Array:
         """Encode as an Arrow ``large_string`` array."""
-        raw = self.codes.astype("<u4").tobytes().decode("utf-32-le").encode("utf-8")
+        if self.codes.dtype == np.uint8:
+            raw = self.codes.tobytes()
+        else:
+            raw = self.codes.astype("<u4").tobytes().decode("utf-32-le").encode("utf-8")
         octets = np.frombuffer(raw, dtype=np.uint8)
         if len(octets) == len(self.codes):
             bounds = self.offsets
@@ -195,8 +243,7 @@ class Characters:
 
     def counts(self, flags: NDArray[np.bool_]) -> NDArray[np.int64]:
         """How many flagged characters each text has, shape ``(n_texts,)``."""
-        before = np.concatenate(([0], np.cumsum(flags, dtype=np.int64)))
-        return np.diff(before[self.offsets])
+        return np.diff(np.searchsorted(np.flatnonzero(flags), self.offsets))
 
     def starts(self) -> NDArray[np.bool_]:
         """True at the first character of each text."""
@@ -216,7 +263,7 @@ def legible(texts: Characters, *, composed: bool, max_marks: int = 2) -> Charact
     """
     kind = classes(texts.codes)
     folded = case_folded(texts.codes)
-    folded[(kind & SPACE) > 0] = 0x20
+    np.putmask(folded, (kind & SPACE) > 0, 0x20)
     texts = Characters(folded, texts.offsets)
     visible = (kind & INVISIBLE) == 0
     texts, kind = texts.kept(visible), kind[visible]
@@ -256,6 +303,8 @@ def script_mixture(texts: Characters) -> NDArray[np.bool_]:
     Two letters side by side from two of Latin, Greek, Cyrillic, Armenian and Cherokee: the mark of
     homoglyphs, which are left as they are and so stay distinct from the honest spelling.
     """
+    if texts.codes.dtype == np.uint8:
+        return np.zeros(len(texts.offsets) - 1, dtype=np.bool_)
     script = np.where(
         texts.codes < _TABLE_SIZE, _script_table()[np.minimum(texts.codes, _TABLE_SIZE - 1)], np.uint8(0)
     )
@@ -280,3 +329,9 @@ def text_blocks(
             last = min(max(last, first + 1), first + rows, len(chunk))
             yield chunk.slice(first, last - first)
             first = last
+
+
+def in_threads(work: Callable[[_Item], _Found], items: Iterable[_Item]) -> list[_Found]:
+    """What ``work`` makes of each item, in the order of the items, by as many threads as Arrow uses."""
+    with ThreadPoolExecutor(min(pa.cpu_count(), _MAX_THREADS)) as threads:
+        return list(threads.map(work, items))

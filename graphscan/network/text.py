@@ -7,6 +7,7 @@ skeletons; propose pairs by MinHash-LSH; verify each by exact Jaccard; group aro
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -15,19 +16,24 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from graphscan.entropy import mix64
-from graphscan.network.characters import (
-    EMOJI,
-    Characters,
-    classes,
-    legible,
-    script_mixture,
-    substance,
-    text_blocks,
+from graphscan.network.characters import in_threads
+from graphscan.network.normalisation import (
+    MAX_CHARACTERS,
+    MIN_DENSE,
+    MIN_WORDS,
+    compared,
+    mixed_scripts,
+    normalised,
+    normalised_and_skeletons,
+    skeletons,
+    substantial,
 )
 from graphscan.network.shingles import minhash_signatures, pair_jaccard, shingle_hashes
 
 __all__ = [
     "DEFAULT_THRESHOLD",
+    "MAX_CHARACTERS",
+    "compared",
     "mixed_scripts",
     "near_duplicate_groups",
     "normalised",
@@ -40,147 +46,12 @@ __all__ = [
 IntArray = NDArray[np.int64]
 
 DEFAULT_THRESHOLD: Final = 0.7
-MAX_CHARACTERS: Final = 8_192  # what is compared of one text
-MIN_WORDS: Final = 4
-MIN_DENSE: Final = 12
-SLOT: Final = "•"
 
 _N_HASHES: Final = 64
 _SURE: Final = 0.98  # least chance that LSH proposes a pair that is exactly at the threshold
 _SMALL_BUCKET: Final = 8  # up to this size all pairs of a bucket are verified
+_PAIR_BLOCK: Final = 32_768
 _DOUBT: Final = 3.0  # standard errors below the threshold at which a signature rules a pair out
-
-_LINK: Final = r"(?:https?://|www\.)[^\s<>\"]+|\b(?:[a-z0-9-]+\.)+[a-z]{2,}/[^\s<>\"]*"
-_MENTION: Final = r"(^|[^\pL\pN_])(?:@[\pL\pN_]+(?:[.-][\pL\pN_]+)*)+"
-_QUOTED_LINE: Final = r"(?m)^[ \t]*>.*$"  # mail and Markdown: somebody else's words
-_REPOST_MARK: Final = r"^(?:\s*rt\s+@[\pL\pN_.-]+:?)+"
-# A tag ends at its second # where it holds characters of a script without spaces (#话题#), else at its last
-# letter: without the first form the sentence behind such a tag would count as part of it.
-_HASHTAG: Final = (
-    r"(^|[^\pL\pN_&]|[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}])"
-    r"(?:#[^\s#]*[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}][^\s#]*#|#[\pL\pN\pM_]+)+"
-)
-_NUMBER: Final = r"\p{Nd}+(?:[.,:/-]\p{Nd}+)*"
-
-
-def _folded(block: pa.Array) -> pa.Array:
-    """NFKC, case-folded and legible texts of a block without nulls; links and mentions still in place."""
-    block = pc.utf8_slice_codeunits(block, 0, MAX_CHARACTERS)
-    own = pc.replace_substring_regex(block, _QUOTED_LINE, "")
-    block = pc.if_else(pc.match_substring_regex(own, r"\S"), own, block)
-    # Before the normalisation too: ordering a flood of combining marks costs its square.
-    found = legible(Characters.of(block), composed=False)
-    if len(found.codes) and int(found.codes.max()) > 0x7F:
-        found = legible(Characters.of(pc.utf8_normalize(found.arrow(), form="NFKC")), composed=True)
-    folded = found.arrow()
-    if len(found.codes) and int(found.codes.max()) > 0x7F:
-        folded = pc.replace_substring(folded, "ß", "ss")
-    return pc.replace_substring_regex(pc.utf8_slice_codeunits(folded, 0, MAX_CHARACTERS), _REPOST_MARK, "")
-
-
-def _collapsed(block: pa.Array) -> pa.Array:
-    return pc.utf8_trim_whitespace(pc.replace_substring_regex(block, "  +", " "))
-
-
-def _plain(folded: pa.Array) -> pa.Array:
-    block = pc.replace_substring_regex(folded, _LINK, " ")
-    return _collapsed(pc.replace_substring_regex(block, _MENTION, r"\1 "))
-
-
-def _compared(plain: pa.Array) -> pa.Array:
-    """Normalised texts without hashtags where enough is left: a shared tag is no shared wording."""
-    parts = [pa.array([], pa.large_string())]
-    for block in text_blocks(plain):
-        bare = _collapsed(pc.replace_substring_regex(block, _HASHTAG, r"\1 "))
-        parts.append(pc.if_else(pa.array(substantial(bare)), bare, block))
-    return pa.concat_arrays(parts)
-
-
-def _skeleton(folded: pa.Array) -> pa.Array:
-    block = pc.replace_substring_regex(folded, _LINK, SLOT)
-    for pattern in (_MENTION, _HASHTAG):
-        block = pc.replace_substring_regex(block, pattern, rf"\1{SLOT}")
-    block = pc.replace_substring_regex(block, _NUMBER, SLOT)
-    texts = Characters.of(block)
-    emoji = (classes(texts.codes) & EMOJI) > 0
-    if emoji.any():
-        block = Characters(np.where(emoji, np.uint32(ord(SLOT)), texts.codes), texts.offsets).arrow()
-    # Neighbouring slots are one slot, and slots at the ends are padding: how many tags or links a copy
-    # carries, and in which order, is what templates vary.
-    block = pc.replace_substring_regex(block, rf"{SLOT}[ {SLOT}]*{SLOT}", SLOT)
-    return _collapsed(pc.replace_substring_regex(block, rf"^[ {SLOT}]+|[ {SLOT}]+$", ""))
-
-
-def _floored(block: pa.Array, min_words: int, min_dense: int) -> NDArray[np.bool_]:
-    words, dense = substance(Characters.of(block))
-    return words * min_dense + dense * min_words >= min_words * min_dense
-
-
-def _by_block(texts: pa.Array | pa.ChunkedArray, *kinds: str) -> list[pa.Array]:
-    parts: list[list[pa.Array]] = [[] for _ in kinds]
-    for block in text_blocks(texts):
-        folded = _folded(block.fill_null(""))
-        for found, kind in zip(parts, kinds, strict=True):
-            made = _plain(folded) if kind == "plain" else _skeleton(folded)
-            # Missing stays missing, and what is empty without links and mentions is missing too.
-            found.append(
-                pc.if_else(pc.and_(block.is_valid(), pc.greater(pc.binary_length(made), 0)), made, None)
-            )
-    empty = pa.array([], pa.large_string())
-    return [pa.concat_arrays(found) if found else empty for found in parts]
-
-
-def normalised(texts: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """Texts as they are compared.
-
-    The first `MAX_CHARACTERS` characters in Unicode NFKC, case-folded, without links, mentions, leading
-    repost marks (``RT @name:``), zero-width, bidirectional and control characters and floods of combining
-    marks; white space collapsed. Look-alike letters of other alphabets stay distinct (`mixed_scripts`
-    marks them), hashtags, numbers, punctuation and emoji stay.
-
-    Parameters
-    ----------
-    texts
-        Texts of any length, nulls allowed.
-
-    Returns
-    -------
-    pyarrow.LargeStringArray
-        One row a text; null where the text is missing or nothing is left of it.
-    """
-    return _by_block(texts, "plain")[0]
-
-
-def skeletons(texts: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """What stays of a text when its variable parts are masked.
-
-    Links, mentions, hashtags, numbers and emoji become one slot ``•``; neighbouring slots are one, slots at
-    either end are dropped. Else as `normalised`.
-
-    Returns
-    -------
-    pyarrow.LargeStringArray
-        One row a text; null where the text is missing or nothing is left of it.
-    """
-    return _by_block(texts, "skeleton")[0]
-
-
-def mixed_scripts(texts: pa.Array | pa.ChunkedArray) -> NDArray[np.bool_]:
-    """Whether a text mixes look-alike alphabets inside a word (homoglyphs), shape ``(n_texts,)``."""
-    parts = [script_mixture(Characters.of(block.fill_null(""))) for block in text_blocks(texts)]
-    return np.concatenate([np.empty(0, np.bool_), *parts])
-
-
-def substantial(
-    texts: pa.Array | pa.ChunkedArray, *, min_words: int = MIN_WORDS, min_dense: int = MIN_DENSE
-) -> NDArray[np.bool_]:
-    """Whether a normalised text is long enough for its repetition to mean something.
-
-    At least ``min_words`` words, or ``min_dense`` characters of a script written without spaces, or a mix
-    that adds up to the same. Shape ``(n_texts,)``; False for null.
-    """
-    parts = [_floored(block.fill_null(""), min_words, min_dense) for block in text_blocks(texts)]
-    return np.concatenate([np.empty(0, np.bool_), *parts])
 
 
 @dataclass(frozen=True)
@@ -198,17 +69,29 @@ class _Banding:
         return cls(_N_HASHES, 1)
 
 
+def _first_of_run(ranked: NDArray[np.generic]) -> NDArray[np.bool_]:
+    """True where a sorted array holds a value that the place before does not."""
+    first = np.ones(len(ranked), dtype=np.bool_)
+    first[1:] = ranked[1:] != ranked[:-1]
+    return first
+
+
 def _buckets(signatures: NDArray[np.uint32], banding: _Banding, band: int) -> tuple[IntArray, IntArray]:
     """Rows that share a bucket of this band, and the number of their bucket, sorted by bucket."""
     key = np.zeros(len(signatures), dtype=np.uint64)
     for column in range(band * banding.rows, (band + 1) * banding.rows):
         key = mix64(key ^ signatures[:, column])
-    order = np.argsort(key, kind="stable")
-    ranked = key[order]
-    first = np.ones(len(ranked), dtype=np.bool_)
-    first[1:] = ranked[1:] != ranked[:-1]
+    # Key and row in one word: sorting words is many times faster than sorting rows by key. Some of the key
+    # is lost, and buckets that meet by that are parted again by the verification.
+    bits = np.uint64(max(len(key) - 1, 1).bit_length())
+    key = (key >> bits << bits) | np.arange(len(key), dtype=np.uint64)
+    key.sort()
+    order = (key & ((np.uint64(1) << bits) - np.uint64(1))).astype(np.int64)
+    key >>= bits
+    first = _first_of_run(key)
     bucket = np.cumsum(first) - 1
-    crowded = np.bincount(bucket)[bucket] > 1 if len(bucket) else first
+    crowded = ~first
+    crowded[:-1] |= ~first[1:]
     return order[crowded], bucket[crowded]
 
 
@@ -222,8 +105,7 @@ def _bucket_pairs(rows: IntArray, bucket: IntArray, popularity: IntArray) -> tup
     rows, bucket = rows[order], bucket[order]
     n = len(rows)
     position = np.arange(n)
-    first = np.ones(n, dtype=np.bool_)
-    first[1:] = bucket[1:] != bucket[:-1]
+    first = _first_of_run(bucket)
     begin = np.maximum.accumulate(np.where(first, position, 0))
     size = np.bincount(bucket - bucket[0])[bucket - bucket[0]] if n else bucket
     left, right = [rows[begin[~first]]], [rows[~first]]
@@ -240,29 +122,34 @@ def _bucket_pairs(rows: IntArray, bucket: IntArray, popularity: IntArray) -> tup
 
 def _likely_pairs(texts: pa.Array, threshold: float, seed: int) -> tuple[IntArray, IntArray]:
     """Pairs of rows proposed by MinHash-LSH, each once, ascending."""
-    n = len(texts)
     banding = _Banding.at(threshold)
     signatures = minhash_signatures(texts, _N_HASHES, seed)
     filled = np.flatnonzero((signatures != np.uint32(0xFFFFFFFF)).any(axis=1))
     signatures = signatures[filled]
     popularity = np.zeros(len(filled), dtype=np.int64)
     crowded: list[tuple[NDArray[np.int32], NDArray[np.int32]]] = []
-    for band in range(banding.bands):
-        rows, bucket = _buckets(signatures, banding, band)
+    for rows, bucket in in_threads(partial(_buckets, signatures, banding), range(banding.bands)):
         popularity[rows] += np.bincount(bucket)[bucket] - 1 if len(bucket) else 0
         crowded.append((rows.astype(np.int32), bucket.astype(np.int32)))
     least = threshold - _DOUBT * np.sqrt(threshold * (1 - threshold) / _N_HASHES)
-    pairs = np.empty(0, dtype=np.int64)
-    for rows32, bucket32 in crowded:
-        a, b = _bucket_pairs(rows32.astype(np.int64), bucket32.astype(np.int64), popularity)
-        fresh = np.setdiff1d(a * len(filled) + b, pairs)
-        pairs = np.union1d(pairs, fresh)
-    keep = np.zeros(len(pairs), dtype=np.bool_)
-    for first in range(0, len(pairs), 100_000):
-        a, b = np.divmod(pairs[first : first + 100_000], max(len(filled), 1))
-        alike = np.count_nonzero(signatures[a] == signatures[b], axis=1) / _N_HASHES
-        keep[first : first + 100_000] = alike >= least
-    a, b = np.divmod(pairs[keep], max(n and len(filled), 1))
+
+    def alike(shared: tuple[NDArray[np.int32], NDArray[np.int32]]) -> IntArray:
+        """The pairs of one band whose signatures do not rule them out, as ``row * n_rows + other``."""
+        a, b = _bucket_pairs(shared[0].astype(np.int64), shared[1].astype(np.int64), popularity)
+        pairs = a * len(filled) + b
+        pairs.sort()
+        pairs = pairs[_first_of_run(pairs)]
+        kept = [np.empty(0, np.int64)]
+        for first in range(0, len(pairs), _PAIR_BLOCK):
+            block = pairs[first : first + _PAIR_BLOCK]
+            a, b = np.divmod(block, max(len(filled), 1))
+            same = np.count_nonzero(signatures[a] == signatures[b], axis=1)
+            kept.append(block[same >= least * _N_HASHES])
+        return np.concatenate(kept)
+
+    pairs = np.concatenate(in_threads(alike, crowded))
+    pairs.sort()
+    a, b = np.divmod(pairs[_first_of_run(pairs)], max(len(filled), 1))
     return filled[a], filled[b]
 
 
@@ -298,8 +185,7 @@ def _centres(n: int, left: IntArray, right: IntArray, similarity: NDArray[np.flo
     source, target, weight = source[joins], target[joins], weight[joins]
     order = np.lexsort((rank[target], -weight, source))
     source, target = source[order], target[order]
-    first = np.ones(len(source), dtype=np.bool_)
-    first[1:] = source[1:] != source[:-1]
+    first = _first_of_run(source)
     centre[source[first]] = target[first]
     return centre
 
@@ -344,28 +230,26 @@ def near_duplicate_groups(
     """
     if not 0 < threshold <= 1:
         raise ValueError(f"threshold must be in (0, 1], got {threshold}")
-    plain, skeleton = _by_block(texts, "plain", "skeleton")
-    encoded = plain.dictionary_encode()
-    row_text = np.asarray(encoded.indices.fill_null(-1), dtype=np.int64)
-    enough = substantial(encoded.dictionary, min_words=min_words, min_dense=min_dense)
-    row_text[row_text >= 0] = np.where(enough, np.cumsum(enough) - 1, -1)[row_text[row_text >= 0]]
-    distinct = encoded.dictionary.filter(pa.array(enough))
-    n_distinct = len(distinct)
-    groups = np.full(len(row_text), -1, dtype=np.int64)
-    if n_distinct == 0:
+    row_raw, raw = _coded(texts)
+    plain, skeleton = normalised_and_skeletons(raw)
+    del raw
+    raw_text, distinct = _coded(plain)
+    del plain
+    enough = substantial(distinct, min_words=min_words, min_dense=min_dense)
+    groups = np.full(len(row_raw), -1, dtype=np.int64)
+    if not enough.any():
         return groups
+    distinct = distinct.filter(pa.array(enough))
     order = np.asarray(pc.sort_indices(distinct), dtype=np.int64)
-    rank = np.empty(n_distinct, dtype=np.int64)
-    rank[order] = np.arange(n_distinct)
     distinct = distinct.take(pa.array(order))
-    row_text[row_text >= 0] = rank[row_text[row_text >= 0]]
-    example = np.empty(n_distinct, dtype=np.int64)
-    example[row_text[row_text >= 0]] = np.flatnonzero(row_text >= 0)
-    del encoded, plain
-    unit = _units(skeleton.take(pa.array(example)), min_words, min_dense)
+    rank = np.full(len(enough) + 1, -1, dtype=np.int64)  # the last place is for the code -1
+    rank[np.flatnonzero(enough)[order]] = np.arange(len(order))
+    raw_text = rank[raw_text]
+    row_text = np.append(raw_text, -1)[row_raw]
+    unit = _units(skeleton.take(pa.array(_examples(raw_text, skeleton))), min_words, min_dense)
     del skeleton
     first_of_unit = np.unique(unit, return_index=True)[1]
-    members = _compared(distinct.take(pa.array(first_of_unit)))
+    members = compared(distinct.take(pa.array(first_of_unit)))
     left, right = _likely_pairs(members, threshold, seed)
     similarity = pair_jaccard(members, left, right)
     near = similarity >= threshold
@@ -382,6 +266,33 @@ def near_duplicate_groups(
     code[seen[np.argsort(first)]] = np.arange(len(seen))
     groups[rows] = code[row_group]
     return groups
+
+
+def _coded(texts: pa.Array | pa.ChunkedArray) -> tuple[IntArray, pa.Array]:
+    """The code of each row, -1 for null, and the distinct texts, numbered by first occurrence."""
+    chunked = texts if isinstance(texts, pa.ChunkedArray) else pa.chunked_array([texts])
+    encoded = chunked.cast(pa.large_string()).dictionary_encode().unify_dictionaries()
+    if encoded.num_chunks == 0:
+        return np.empty(0, np.int64), pa.array([], pa.large_string())
+    codes = [np.asarray(chunk.indices.fill_null(-1), dtype=np.int64) for chunk in encoded.chunks]
+    return np.concatenate(codes), encoded.chunk(0).dictionary
+
+
+def _examples(raw_text: IntArray, skeleton: pa.Array) -> IntArray:
+    """For each normalised text a raw text that reads so: the one whose skeleton is first in sorted order.
+
+    Links and mentions leave no trace in a normalised text but do in its skeleton, so raw texts can differ.
+    """
+    used = np.flatnonzero(raw_text >= 0)
+    example = np.empty(int(raw_text.max()) + 1, dtype=np.int64)
+    example[raw_text[used]] = used
+    varied = used[np.bincount(raw_text[used])[raw_text[used]] > 1]
+    masked = skeleton.take(pa.array(varied)).fill_null("\U0010ffff")
+    table = pa.table({"text": raw_text[varied], "skeleton": masked})
+    keys = [("text", "ascending"), ("skeleton", "descending")]
+    ranked = varied[np.asarray(pc.sort_indices(table, keys), dtype=np.int64)]
+    example[raw_text[ranked]] = ranked  # the last one written stays
+    return example
 
 
 def _units(skeleton: pa.Array, min_words: int, min_dense: int) -> IntArray:

@@ -14,7 +14,7 @@ import pytest
 
 from graphscan.network.shingles import minhash_signatures, pair_jaccard, shingle_hashes
 from graphscan.network.text import (
-    _compared,
+    compared,
     _likely_pairs,
     near_duplicate_groups,
     normalised,
@@ -138,8 +138,8 @@ def test_real_texts_against_brute_force() -> None:
     texts = _events("ira_sample").combine_chunks().slice(100_000, 4_000)
     plain = normalised(texts)
     plain = plain.filter(pa.array(substantial(plain))).unique()
-    compared = _compared(plain)
-    lists = compared.to_pylist()
+    members = compared(plain)
+    lists = members.to_pylist()
     sets = [_shingles(text) for text in lists]
     index: dict[str, list[int]] = {}
     overlap: dict[tuple[int, int], int] = {}
@@ -156,8 +156,8 @@ def test_real_texts_against_brute_force() -> None:
         if n >= 0.4 * len(sets[a]) and _jaccard(sets[a], sets[b]) >= 0.7
     }
     assert len(near) >= 20
-    left, right = _likely_pairs(compared, 0.7, seed=0)
-    similarity = pair_jaccard(compared, left, right)
+    left, right = _likely_pairs(members, 0.7, seed=0)
+    similarity = pair_jaccard(members, left, right)
     found = {
         pair
         for pair, s in zip(zip(left.tolist(), right.tolist(), strict=True), similarity, strict=True)
@@ -177,8 +177,8 @@ def test_real_russian_and_english_groups_hold_their_promise() -> None:
     assert sizes.min() >= 2
     order = np.argsort(groups, kind="stable")
     order = order[groups[order] >= 0]
-    compared = _compared(plain.take(pa.array(order))).to_pylist()
-    rows = [(groups[r], masked[int(r)].as_py(), _shingles(t)) for r, t in zip(order, compared, strict=True)]
+    lists = compared(plain.take(pa.array(order))).to_pylist()
+    rows = [(groups[r], masked[int(r)].as_py(), _shingles(t)) for r, t in zip(order, lists, strict=True)]
     start = 0
     for size in sizes[:400]:
         members = rows[start : start + size]
