@@ -66,6 +66,7 @@ class _Books:
     """Seconds, rows and peak memory of each stage."""
 
     on_progress: OnProgress | None
+    named: Mapping[str, str] = field(default_factory=dict)
     stages: list[dict[str, Any]] = field(default_factory=list)
 
     def tell(self, stage: str, done: int = 0, total: int = 0) -> None:
@@ -116,6 +117,7 @@ def sweep(
     mapping: Mapping[str, str] | None = None,
     since_us: int | None = None,
     until_us: int | None = None,
+    named: Mapping[str, str] | None = None,
     force: bool = False,
     on_progress: OnProgress | None = None,
 ) -> SweepResult:
@@ -133,6 +135,8 @@ def sweep(
         As for `graphscan.events.reading.read_events`.
     since_us, until_us
         The period swept, microseconds UTC, the end excluded; all events if None.
+    named
+        What the manifest calls a source that is no file of the user's own, by its path.
     force
         Replace a folder that is not empty.
     on_progress
@@ -153,7 +157,7 @@ def sweep(
     # A finished folder may be that of this very run: only its events can tell.
     earlier = finished_run_id(target)
     folder = new_run_folder(target, force=force or earlier is not None)
-    books = _Books(on_progress)
+    books = _Books(on_progress, named or {})
     try:
         with (
             books.timed("read") as stage,
@@ -165,7 +169,7 @@ def sweep(
                 mapping=mapping,
                 on_progress=books.read_rows,
             )
-            _filled(store, reading, folder, settings)
+            _filled(store, reading, folder, settings, books)
             table = store.table(since_us=since_us, until_us=until_us)
             stage.n_rows = reading.ledger.read
         run_id = run_identity(table, settings, since_us, until_us)
@@ -183,14 +187,14 @@ def sweep(
         raise
 
 
-def _filled(store: Any, reading: Reading, folder: RunFolder, settings: Settings) -> None:
+def _filled(store: Any, reading: Reading, folder: RunFolder, settings: Settings, books: _Books) -> None:
     """Add a reading to the store; a reading beyond its budget leaves the failed folder and raises."""
     from graphscan.events.ledger import require_within_budget, write_rejects
 
     def failed() -> None:
         if reading.ledger.read:
             write_rejects(folder.scratch / REJECTS, reading.rejects)
-            folder.write_json(MANIFEST, _manifest_head(reading, settings, None, (None, None)))
+            folder.write_json(MANIFEST, _manifest_head(reading, settings, None, (None, None), books.named))
             folder.fail()
 
     try:
@@ -224,7 +228,11 @@ def run_identity(events: pa.Table, settings: Settings, since_us: int | None, unt
 
 
 def _manifest_head(
-    reading: Reading, settings: Settings, run_id: str | None, period: tuple[int | None, int | None]
+    reading: Reading,
+    settings: Settings,
+    run_id: str | None,
+    period: tuple[int | None, int | None],
+    named: Mapping[str, str],
 ) -> dict[str, Any]:
     from graphscan import __version__
     from graphscan.entropy import now_iso
@@ -237,7 +245,7 @@ def _manifest_head(
         "versions": _library_versions(),
         "seed": settings.seed,
         "period": {"from_us": period[0], "until_us": period[1]},
-        "inputs": [item.as_dict() for item in reading.inputs],
+        "inputs": [{**item.as_dict(), "path": named.get(item.path, item.path)} for item in reading.inputs],
         "settings": settings.content(),
         "settings_sha256": settings.sha256(),
         "ledger": reading.ledger.as_dict(),
@@ -298,7 +306,7 @@ def _swept(
         _write_tables(folder, accounts, clusters, edges)
         write_rejects(folder.scratch / REJECTS, reading.rejects)
     manifest = {
-        **_manifest_head(reading, settings, run_id, period),
+        **_manifest_head(reading, settings, run_id, period, books.named),
         "stages": books.stages,
         "capped": sorted(
             network.capped + _capped_in_discovery(detection, layers),

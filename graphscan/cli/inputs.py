@@ -35,8 +35,16 @@ class LoadedEvents:
 
 def format_options(function: Callable[P, R]) -> Callable[P, R]:
     """Add ``EVENTS…``, ``--format`` and ``--map``."""
+    return _format_options(function, required=True)
 
-    @click.argument("events", nargs=-1, required=True, metavar="EVENTS...")
+
+def optional_format_options(function: Callable[P, R]) -> Callable[P, R]:
+    """Add what `format_options` adds, where the events may also come from elsewhere than files."""
+    return _format_options(function, required=False)
+
+
+def _format_options(function: Callable[P, R], *, required: bool) -> Callable[P, R]:
+    @click.argument("events", nargs=-1, required=required, metavar="EVENTS..." if required else "[EVENTS...]")
     @click.option(
         "--format",
         "file_format",

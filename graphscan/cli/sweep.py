@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from datetime import UTC, datetime
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -18,7 +20,7 @@ from graphscan.cli.findings import (
     remark_on,
     table_lines,
 )
-from graphscan.cli.inputs import format_options, keep_pandas_out_of_arrow, mapping_of
+from graphscan.cli.inputs import keep_pandas_out_of_arrow, mapping_of, optional_format_options
 from graphscan.cli.options import settings_from, settings_options
 from graphscan.cli.output import Output, output_options
 from graphscan.cli.progress import StageProgress
@@ -31,7 +33,7 @@ SHOWN_CLUSTERS: Final = 10
 
 
 @click.command()
-@format_options
+@optional_format_options
 @click.option("--out", "out_dir", required=True, metavar="DIR", help="The run folder to write.")
 @click.option(
     "--from", "since", metavar="TIME", help="Only events from this time on (ISO-8601; UTC unless it says)."
@@ -40,6 +42,8 @@ SHOWN_CLUSTERS: Final = 10
 @click.option(
     "--memory-limit", metavar="SIZE", help="Memory that the store may use, such as 3GB. Default: the setting."
 )
+@click.option("--from-neo4j", is_flag=True, help="Read the events from Neo4j instead of files.")
+@click.option("--neo4j", is_flag=True, help="Write what was found into Neo4j as well.")
 @click.option("--force", is_flag=True, help="Replace the run folder if it is not empty.")
 @settings_options
 @output_options
@@ -49,24 +53,44 @@ def command(out: Output, /, **options: Any) -> None:
     Reads events (CSV, NDJSON, Parquet, also .gz and .zst, or - for stdin), builds the co-action network,
     tests each group of accounts against its members' own habits, and writes tables that people can read.
     The same events and settings give the same bytes; a complete folder of the same run is left as it is.
+
+    With --neo4j the clusters, edges and tiers go into the graph as well. If the server is away, the run
+    folder is finished all the same, and the same command again does only the write.
     """
     settings = settings_from(options["assignments"], memory_limit=options["memory_limit"]).settings
     since_us, until_us = _period(options["since"], options["until"])
     keep_pandas_out_of_arrow()
     from graphscan.sweep import sweep
 
-    with StageProgress(out) as progress:
+    if bool(options["events"]) is options["from_neo4j"]:
+        raise GraphscanError(
+            "name event files or --from-neo4j, one of the two",
+            where="command line",
+            mend="see `graphscan sweep --help`",
+            exit_code=EXIT_USAGE,
+        )
+    with StageProgress(out) as progress, ExitStack() as stack:
+        sources: tuple[str, ...] = options["events"]
+        named: dict[str, str] = {}
+        if options["from_neo4j"]:
+            from graphscan.graphdb import event_file
+
+            folder = stack.enter_context(TemporaryDirectory(prefix="graphscan-neo4j-"))
+            sources = (str(event_file(folder, since_us, until_us, on_progress=progress)),)
+            named = {sources[0]: "neo4j"}
         result = sweep(
-            options["events"],
+            sources,
             options["out_dir"],
             settings=settings,
             file_format=options["file_format"],
             mapping=mapping_of(options["mappings"]),
             since_us=since_us,
             until_us=until_us,
+            named=named,
             force=options["force"],
             on_progress=progress,
         )
+        pending = _handed_over(result, out, progress) if options["neo4j"] else None
     for warning in result.manifest["warnings"]:
         out.warning(warning)
     for capped in result.manifest["capped"]:
@@ -74,7 +98,27 @@ def command(out: Output, /, **options: Any) -> None:
             f"layer {capped['layer']}: object {capped['object_id']} has {capped['rows']:,} rows, more than "
             f"fit the pair cap; {capped['kept']:,} were used"
         )
-    out.result(_document(result), *_shown(result))
+    if pending is None or not out.as_json:
+        out.result(_document(result), *_shown(result))
+    if pending is not None:
+        raise pending
+
+
+def _handed_over(result: SweepResult, out: Output, progress: StageProgress) -> GraphscanError | None:
+    """Write the run into Neo4j; an error comes back, so that what was found is shown first."""
+    from graphscan.graphdb import hand_over
+
+    try:
+        written = hand_over(result.run_dir, on_progress=progress, on_note=out.warning)
+    except GraphscanError as error:
+        return error
+    out.note(
+        "Neo4j: the run was there already"
+        if written.already_written
+        else f"Neo4j: {written.accounts:,} accounts, {written.clusters:,} clusters and {written.edges:,} "
+        "edges written; `graphscan graph browser` opens them"
+    )
+    return None
 
 
 def _period(since: str | None, until: str | None) -> tuple[int | None, int | None]:

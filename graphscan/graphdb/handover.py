@@ -12,8 +12,9 @@ import pyarrow as pa
 
 from graphscan.errors import EXIT_CANNOT_WRITE, GraphscanError
 from graphscan.graphdb.client import ServerAddress, connect
+from graphscan.graphdb.loading import Progress
 from graphscan.graphdb.reading import read_events
-from graphscan.graphdb.runs import Progress, RunWriteReport, write_run
+from graphscan.graphdb.runs import RunWriteReport, write_run
 
 PENDING: Final = "neo4j-pending.json"
 
@@ -76,7 +77,7 @@ def hand_over(
     on_progress: Progress | None = None,
     on_note: Callable[[str], None] | None = None,
 ) -> RunWriteReport:
-    """Write a finished run folder into the graph; if that fails, mark the folder so that it can be done later.
+    """Write a finished run folder into the graph; if that fails, mark the folder for later.
 
     Doing it again is safe at any time: a run that is in the graph already is left as it is.
 
