@@ -26,6 +26,7 @@ from graphscan.signals.model import N_EXAMPLES, FamilyValues, Signal, SignalValu
 LAST_TEXTS: Final = 50
 TEXT_CHARS: Final = 300
 MIN_TEXTS: Final = 3
+MIN_ACTS: Final = 20
 PREFIX_CHARS: Final = 12
 GRAM: Final = 5
 MIN_GRAMS: Final = 16
@@ -59,7 +60,7 @@ SIGNALS: Final = (
         "ratio",
         -1,
         True,
-        "3 texts",
+        "3 texts, 20 acts",
         ("text",),
         _PEOPLE,
         _SOURCE,
@@ -74,7 +75,7 @@ SIGNALS: Final = (
         "share",
         1,
         True,
-        "3 texts",
+        "3 texts, 20 acts",
         ("text",),
         _PEOPLE,
         _SOURCE,
@@ -91,7 +92,7 @@ SIGNALS: Final = (
         "share",
         1,
         True,
-        "3 texts",
+        "3 texts, 20 acts",
         ("text",),
         _PEOPLE,
         "Own definition",
@@ -107,7 +108,7 @@ SIGNALS: Final = (
         "share",
         1,
         True,
-        "3 texts",
+        "3 texts, 20 acts",
         ("text",),
         _PEOPLE,
         "Own definition",
@@ -124,7 +125,7 @@ SIGNALS: Final = (
         "share",
         1,
         True,
-        "3 texts of 20 characters",
+        "3 texts of 20 characters, 20 acts",
         ("text",),
         _PEOPLE,
         "Li, Owen and Zhang 2012, arXiv:1208.1259",
@@ -139,7 +140,7 @@ SIGNALS: Final = (
         "0..1",
         1,
         True,
-        "3 texts of 20 characters",
+        "3 texts of 20 characters, 20 acts",
         ("text",),
         _PEOPLE,
         "Li, Owen and Zhang 2012, arXiv:1208.1259",
@@ -154,7 +155,7 @@ SIGNALS: Final = (
         "ln characters",
         -1,
         True,
-        "3 texts",
+        "3 texts, 20 acts",
         ("text",),
         _PEOPLE,
         "Own definition",
@@ -174,7 +175,7 @@ class Texts:
 
 
 def recent_texts(acts: AccountActs) -> Texts:
-    """The last 50 texts of each account with at least 3, cut to 300 characters."""
+    """The last 50 texts of each account with at least 3 texts and 20 acts, cut to 300 characters."""
     column = acts.events.column("text").combine_chunks()
     has = np.asarray(pc.fill_null(pc.greater(pc.utf8_length(pc.utf8_trim_whitespace(column)), 0), False))
     rows = acts.order[has[acts.order]]
@@ -182,7 +183,8 @@ def recent_texts(acts: AccountActs) -> Texts:
     n = count(group, acts.n_accounts)
     end = np.cumsum(n)
     from_end = end[group] - np.arange(len(rows))
-    keep = (from_end <= LAST_TEXTS) & (n[group] >= MIN_TEXTS)
+    # Below 20 acts nobody is scored, so nothing is computed.
+    keep = (from_end <= LAST_TEXTS) & (n[group] >= MIN_TEXTS) & (acts.n_events[group] >= MIN_ACTS)
     rows, group = rows[keep], group[keep]
     text = pc.utf8_slice_codeunits(column.take(pa.array(rows)), 0, TEXT_CHARS)
     return Texts(group, rows, text, skeletons(text))
