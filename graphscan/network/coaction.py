@@ -45,6 +45,9 @@ class LayerEvents:
     events_span_objects
         Whether one event may stand on more than one object. If not, per-edge event counts simply add up
         over partitions.
+    at_us
+        When each event happened, where ``time_us`` is another clock (the phase of a scheduler); None if they
+        are the same.
     """
 
     account: IntArray
@@ -54,6 +57,7 @@ class LayerEvents:
     n_accounts: int
     n_objects: int
     events_span_objects: bool = False
+    at_us: IntArray | None = None
 
     def __len__(self) -> int:
         return len(self.account)
@@ -68,6 +72,7 @@ class LayerEvents:
             self.n_accounts,
             self.n_objects,
             self.events_span_objects,
+            None if self.at_us is None else self.at_us[rows],
         )
 
 
@@ -411,7 +416,6 @@ def _aggregated(layer: LayerEvents, i: NDArray[np.int32], j: NDArray[np.int32]) 
     i_is_a = layer.account[i] < layer.account[j]
     lag = layer.time_us[j] - layer.time_us[i]
     leads = np.where(lag == 0, 1, np.where(i_is_a, 2, 0))
-    spans_objects = layer.events_span_objects
     a, b = np.where(i_is_a, i, j), np.where(i_is_a, j, i)
     none = np.empty(0, np.int64)
     n_objects, n_a, n_b = (np.ones(len(start), np.int64) for _ in range(3))
@@ -423,8 +427,12 @@ def _aggregated(layer: LayerEvents, i: NDArray[np.int32], j: NDArray[np.int32]) 
         for counts, values in ((n_objects, layer.obj[i]), (n_a, layer.event[a]), (n_b, layer.event[b])):
             of_edge, _ = _distinct(edge, values[pairs])
             counts[several] = np.bincount(of_edge, minlength=len(several))
+    first_us, last_us = layer.time_us[i], layer.time_us[j]
+    if layer.at_us is not None:
+        one, other = layer.at_us[i], layer.at_us[j]
+        first_us, last_us = np.minimum(one, other), np.maximum(one, other)
     events_a = events_b = none
-    if spans_objects:
+    if layer.events_span_objects:
         edge = np.repeat(np.arange(len(start)), n_pairs)
         events_a, events_b = _distinct(edge, layer.event[a])[1], _distinct(edge, layer.event[b])[1]
     return PartialEdges(
@@ -434,8 +442,8 @@ def _aggregated(layer: LayerEvents, i: NDArray[np.int32], j: NDArray[np.int32]) 
         n_a=n_a,
         n_b=n_b,
         a_leads_twice=np.add.reduceat(leads, start),
-        first_us=np.minimum.reduceat(layer.time_us[i], start),
-        last_us=np.maximum.reduceat(layer.time_us[j], start),
+        first_us=np.minimum.reduceat(first_us, start),
+        last_us=np.maximum.reduceat(last_us, start),
         lags_us=lag,
         events_a=events_a,
         events_b=events_b,

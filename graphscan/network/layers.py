@@ -7,7 +7,7 @@ can be switched off, given another window, or added to in the settings.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -187,6 +187,8 @@ def layer_events(events: EncodedEvents, definition: LayerDefinition, *, min_part
         max(len(rows.object_ids), 1),
         events_span_objects=definition.object_kind == "urls",
     )
+    if definition.object_kind == "clock":
+        layer = replace(layer, at_us=events.time_us[layer.event])
     if min_participation > 1:
         layer = participants(layer, n_rows, min_participation)
     return Layer(definition, layer, rows.object_ids, n_rows)
