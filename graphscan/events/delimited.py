@@ -21,7 +21,7 @@ import pyarrow.csv as pa_csv
 from graphscan.errors import EXIT_INPUT, GraphscanError
 from graphscan.events.block import Block, Lines, shown
 from graphscan.events.ledger import Reject
-from graphscan.events.quoting import CR, LF, Quotes, Records, Scanner, line_ends, unclosed_quote
+from graphscan.events.quoting import CR, LF, Quotes, Records, Scanner, line_ends, n_lines, unclosed_quote
 from graphscan.events.sources import BLOCK_BYTES, Source, TruncatedInputError, empty_input, truncated_input
 
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
@@ -149,17 +149,15 @@ class DelimitedReader:
                 break
             quotes = Quotes.of(buffer, self.delimiter.encode())
             if not quotes.regular:
-                block, rest = self._sieve_irregular(buffer, final and damage is None, columns)
+                block, rest, unclosed = self._sieve_irregular(buffer, final and damage is None, columns)
                 self._carry = rest
                 if block is not None:
                     yield block
+                if unclosed is not None:
+                    raise unclosed
             else:
-                if final and damage is None:
-                    if quotes.opened_at is not None:
-                        raise self._unclosed(buffer, self._line, quotes.opened_at)
-                    cut = len(buffer)
-                else:
-                    cut = _cut(buffer, quotes)
+                whole = final and damage is None and quotes.opened_at is None
+                cut = len(buffer) if whole else _cut(buffer, quotes)
                 self._carry = buffer[cut:]
                 if cut:
                     block_quotes = quotes
@@ -167,6 +165,9 @@ class DelimitedReader:
                         block_quotes = Quotes(quotes.at[: np.searchsorted(quotes.at, cut)], True, None)
                         buffer = buffer[:cut]
                     yield self._regular(buffer, block_quotes, columns)
+                if final and damage is None and quotes.opened_at is not None:
+                    # The rows before it are counted all the same.
+                    raise self._unclosed(self._carry, self._line)
             if len(self._carry) > MAX_RECORD_BYTES:
                 raise self._unclosed(self._carry, self._line)
         if damage is not None:
@@ -176,17 +177,17 @@ class DelimitedReader:
         """A block whose quotes are all in place."""
         first_line = self._line
         data = np.frombuffer(block, dtype=np.uint8)
-        n_lines = int(np.count_nonzero(data == LF))
+        n_ends = int(np.count_nonzero(data == LF))
         if b"\r" in block:
-            n_lines = int(line_ends(data).size)
+            n_ends = int(line_ends(data).size)
         ends_open = block[-1] not in (LF, CR)
-        self._line += n_lines
+        self._line += n_ends
         if b"\0" not in block and valid_utf8(block):
             table = self._parsed(block, columns, quotes.at.size > 0)
             if table is not None:
                 self.n_read += table.num_rows
                 # One row a line: nothing blank, no line end inside a field.
-                plain = table.num_rows == n_lines + ends_open
+                plain = table.num_rows == n_ends + ends_open
                 records: list[Records] = []
 
                 def located() -> Records:
@@ -211,22 +212,30 @@ class DelimitedReader:
 
     def _sieve_irregular(
         self, buffer: bytes, final: bool, columns: Sequence[str]
-    ) -> tuple[Block | None, bytes]:
-        """A buffer with quotes out of place: split it by reading every record from its beginning."""
+    ) -> tuple[Block | None, bytes, GraphscanError | None]:
+        """A buffer with quotes out of place: split it by reading every record from its beginning.
+
+        Gives the rows up to the end, or up to a quote that is never closed, what is left, and that error.
+        """
         rows: list[tuple[int, bytes, str | None]] = []
+        unclosed: GraphscanError | None = None
         at = 0
         while at < len(buffer):
-            end = self._scanner.record_end(buffer, at, final, self._line)
+            try:
+                end = self._scanner.record_end(buffer, at, final, self._line)
+            except GraphscanError as error:
+                unclosed = error
+                break
             if end is None:
                 if final:
-                    raise self._unclosed(buffer[at:], self._line)
+                    unclosed = self._unclosed(buffer[at:], self._line)
                 break
             stop, after, flaw = end
             if stop > at:
                 rows.append((self._line, buffer[at:stop], flaw))
-            self._line += len(line_ends(np.frombuffer(buffer[at:after], dtype=np.uint8)))
+            self._line += n_lines(buffer[at:after])
             at = after
-        return (self._sieved(rows, columns) if rows else None), buffer[at:]
+        return (self._sieved(rows, columns) if rows else None), buffer[at:], unclosed
 
     def _sieved(self, rows: list[tuple[int, bytes, str | None]], columns: Sequence[str]) -> Block:
         """Reject the rows that cannot be read, and parse the others."""
@@ -303,9 +312,9 @@ class DelimitedReader:
                     return None
         return None
 
-    def _unclosed(self, buffer: bytes, first_line: int, opened_at: int | None = None) -> GraphscanError:
-        if opened_at is None:
-            opened_at = self._scanner.open_quote(buffer)
+    def _unclosed(self, buffer: bytes, first_line: int) -> GraphscanError:
+        """The error for a buffer in which no record ends."""
+        opened_at = self._scanner.open_quote(buffer)
         if opened_at is None:
             return GraphscanError(
                 f"A row is longer than {MAX_RECORD_BYTES >> 20} MiB",

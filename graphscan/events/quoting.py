@@ -54,6 +54,13 @@ class Quotes:
         return odd
 
 
+def n_lines(block: bytes) -> int:
+    """Number of line ends in a few records."""
+    if b"\r" not in block:
+        return block.count(b"\n")
+    return int(line_ends(np.frombuffer(block, dtype=np.uint8)).size)
+
+
 def line_ends(data: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Positions of the last byte of every line end: LF, CR LF or a lone CR."""
     ends = np.flatnonzero(data == LF)
@@ -106,6 +113,7 @@ class Scanner:
     def __init__(self, name: str, delimiter: bytes) -> None:
         self._name = name
         self._delimiter = delimiter
+        self._opening = delimiter + b'"'
         mark = re.escape(delimiter)
         self._quoted = re.compile(rb'"[^"]*+(?:""[^"]*+)*+"')
         self._bare = re.compile(rb"[^" + mark + rb"\r\n]*+")
@@ -115,6 +123,9 @@ class Scanner:
         self, buffer: bytes, at: int, final: bool, line: int
     ) -> tuple[int, int, str | None] | None:
         """End of the record at ``at``, begin of the next, and its flaw; None if it is not whole yet."""
+        plain = self._plain_end(buffer, at)
+        if plain is not None:
+            return plain
         start = at
         while True:
             if buffer[at : at + 1] == b'"':
@@ -140,6 +151,18 @@ class Scanner:
                 continue
             return self._closed(buffer, at, final, None)
 
+    def _plain_end(self, buffer: bytes, at: int) -> tuple[int, int, str | None] | None:
+        """``record_end`` of a line in which no field begins with a quote and no lone CR ends it."""
+        end = buffer.find(b"\n", at)
+        if end < 0:
+            return None
+        line = buffer[at:end]
+        if line.startswith(b'"') or self._opening in line:
+            return None
+        if b"\r" in line:
+            return (end - 1, end + 1, None) if line.find(b"\r") == len(line) - 1 else None
+        return end, end + 1, None
+
     def _to_line_end(
         self, buffer: bytes, start: int, at: int, final: bool
     ) -> tuple[int, int, str | None] | None:
@@ -160,8 +183,8 @@ class Scanner:
         return stop, stop + 1, flaw
 
     def n_fields(self, record: bytes) -> int:
-        """Fields of one whole record."""
-        if b'"' not in record:
+        """Fields of one whole record; a quote inside a bare field is a character like any other."""
+        if not record.startswith(b'"') and self._opening not in record:
             return record.count(self._delimiter) + 1
         count, at = 1, 0
         while True:

@@ -90,6 +90,11 @@ def guarded(path: Path | None) -> Iterator[None]:
         raise incompatible(path, _first_line(error), "Restore it from a backup.") from error
     except (duckdb.FatalException, duckdb.SerializationException, duckdb.InternalException) as error:
         raise incompatible(path, _first_line(error), "Restore it from a backup.") from error
+    except duckdb.Error as error:
+        # A damaged block is reported without a class of its own.
+        if "orrupt" in str(error) or "checksum" in str(error):
+            raise incompatible(path, _first_line(error), "Restore it from a backup.") from error
+        raise
 
 
 def _first_line(error: BaseException) -> str:

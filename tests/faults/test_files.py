@@ -176,9 +176,10 @@ def test_a9_line_numbers_with_quoted_line_ends(tmp_path: Path) -> None:
 def test_a10_unclosed_quote(tmp_path: Path) -> None:
     path = csv_file(tmp_path, row(1), row(2), row(3, '"open'), row(4), row(5))
     for block_bytes in (16 << 20, 40):
-        error, _ = failure([path], block_bytes=block_bytes)
+        error, reading = failure([path], block_bytes=block_bytes)
         assert error.exit_code == 3
         assert error.where == f"{path}:4"
+        assert reading.ledger.read == 2
 
 
 @pytest.mark.parametrize("later", ['"quoted"', '""', '"a ""b"" c"', 'x"y'])
@@ -187,9 +188,10 @@ def test_a10_unclosed_quote_before_other_quotes(tmp_path: Path, later: str) -> N
         tmp_path, row(1, '"fine"'), row(2, '"two\nlines"'), row(3, '"open'), row(4, later), row(5)
     )
     for block_bytes in (16 << 20, 40):
-        error, _ = failure([path], block_bytes=block_bytes)
+        error, reading = failure([path], block_bytes=block_bytes)
         assert error.exit_code == 3
         assert error.where == f"{path}:5"
+        assert reading.ledger.read == 2
 
 
 def test_a10_quote_opened_in_the_header(tmp_path: Path) -> None:

@@ -277,9 +277,12 @@ def test_g7_damage_inside_is_never_read_as_events(tmp_path: Path, at: float) -> 
     place = 12_288 + int((len(content) - 12_288) * at)
     content[place : place + 64] = bytes(64)
     path.write_bytes(content)
+    found, code = None, 0
     try:
         with EventStore.open(path) as store:
-            assert store.table().equals(before)
+            found = store.table()
     except GraphscanError as error:
-        assert error.exit_code == 4
-        assert list(tmp_path.glob("events.duckdb.kept-*"))
+        code = error.exit_code
+    assert (code == 4 and list(tmp_path.glob("events.duckdb.kept-*"))) or (
+        found is not None and found.equals(before)
+    )
