@@ -17,6 +17,8 @@ endif
 
 TEST_WORKERS ?= 2
 TESTS ?= tests
+# The benchmarks that `make bench` runs.
+ONLY ?= network sweep
 # Two workers that each start as many threads as there are cores only wait for one another.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 ARROW_NUM_THREADS=1
 
@@ -75,6 +77,14 @@ format: setup ## Put the code into the project's format
 docs: setup ## Write the reference pages and the output shown in the README anew
 	$(BIN)/python -m graphscan.cli.reference docs/reference
 	$(BIN)/python docs/console.py README.md
+
+bench: setup ## Print the tables of benchmarks/README.md; takes an hour or more (ONLY="network sweep" for some)
+ifneq ($(UV),)
+	$(UV) sync --frozen --inexact --group bench $(if $(PYTHON),--python $(PYTHON))
+else
+	$(BIN)/python -m pip install --quiet -c $(VENV)/constraints.txt --group bench
+endif
+	@for name in $(ONLY); do echo "## $$name" && $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 system-deps:
 	@missing=""; for tool in $(SYSTEM_TOOLS); do \
