@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from graphscan.errors import GraphscanError
 from graphscan.events.ledger import Ledger
 from graphscan.events.model import ACTIONS, EVENT_SCHEMA
 from graphscan.events.reading import load_events, load_table, read_events
@@ -184,3 +185,69 @@ def test_ledger_and_order(events: list[dict[str, Any]]) -> None:
         assert len({key[1] for key in keys}) == len(keys)
         assert table.schema.names == EVENT_SCHEMA.names
         assert table.schema.types == EVENT_SCHEMA.types
+
+
+PIECES = st.lists(
+    st.one_of(
+        st.sampled_from(
+            [b",", b"\n", b"\r", b"\r\n", b'"', b'""', b"\\", b"\0", b"\xff", b"\xe9", b"{", b"}", b"[", b":"]
+        ),
+        st.sampled_from(
+            [b"a", b"post", b"1700000000", b"2024-05-01T10:00:00Z", b"o", "é".encode(), b"null", b"-0"]
+        ),
+        st.binary(max_size=3),
+    ),
+    max_size=60,
+).map(b"".join)
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    PIECES,
+    st.sampled_from([b"account_id,action,object_id,timestamp,text\n", b"", b'{"account_id":"a"}\n']),
+    st.integers(1, 70),
+)
+def test_any_bytes(body: bytes, head: bytes, block_bytes: int) -> None:
+    """Whatever stands in a file: rows, rejects or one clear error; and the same for every block size."""
+    with folder() as at:
+        path = at / "f"
+        path.write_bytes(head + body)
+        outcomes = []
+        for size in (block_bytes, 1 << 20):
+            reading = read_events([path], block_bytes=size)
+            try:
+                table = load_table(reading)
+            except GraphscanError as error:
+                outcomes.append((error.exit_code in (2, 3), error.what.split(" after ")[0], error.where))
+            else:
+                outcomes.append(
+                    (table.to_pylist(), reading.ledger, [(r.line, r.reason) for r in reading.rejects])
+                )
+            assert reading.ledger.balanced
+        assert outcomes[0] == outcomes[1]
+        assert outcomes[0][0] is not False
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.lists(st.lists(st.one_of(IDS, st.just("")), min_size=5, max_size=5), max_size=12),
+    st.sampled_from(["\n", "\r\n"]),
+    st.integers(1, 90),
+)
+def test_fields_as_the_csv_module_reads_them(rows: list[list[str]], line_end: str, block_bytes: int) -> None:
+    with folder() as at:
+        path = at / "f.csv"
+        with open(path, "w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator=line_end)
+            writer.writerow(["account_id", "action", "object_id", "timestamp", "text", "n"])
+            for number, row in enumerate(rows):
+                writer.writerow(
+                    ["a" + row[0], "post", "o" + row[1], "1700000000", row[2], row[3] + str(number)]
+                )
+        reading = read_events([path], block_bytes=block_bytes)
+        found = [
+            tuple(t)
+            for table in reading
+            for t in zip(*(table[c].to_pylist() for c in ("account_id", "object_id", "text")), strict=True)
+        ]
+        assert found == [("a" + row[0], "o" + row[1], row[2] or None) for row in rows]
