@@ -152,8 +152,15 @@ def fitted_scorer(scores: Floats, y: Ints, weight: Floats, *, boosting: bool, se
     GraphscanError
         Exit 3 if one of the classes is missing or too small.
     """
+    _require_both(y, 2, 2)
+    weights, intercept = positive_logistic(scores, y, weight)
+    trees = _monotone_boosting(scores, y, weight, seed) if boosting else None
+    return Scorer(weights, intercept, trees)
+
+
+def _require_both(y: Ints, least_hosted: int, least_people: int) -> None:
     n_hosted, n_people = int(y.sum()), int((1 - y).sum())
-    if n_hosted < MIN_POSITIVES or n_people < MIN_NEGATIVES:
+    if n_hosted < least_hosted or n_people < least_people:
         raise GraphscanError(
             f"too few labelled accounts with enough events: {n_hosted} hosted, {n_people} people",
             "labels",
@@ -161,9 +168,6 @@ def fitted_scorer(scores: Floats, y: Ints, weight: Floats, *, boosting: bool, se
             f" more",
             EXIT_INPUT,
         )
-    weights, intercept = positive_logistic(scores, y, weight)
-    trees = _monotone_boosting(scores, y, weight, seed) if boosting else None
-    return Scorer(weights, intercept, trees)
 
 
 def positive_logistic(scores: Floats, y: Ints, weight: Floats) -> tuple[Floats, float]:
@@ -258,7 +262,14 @@ def fitted_head(
     boosting: bool,
     seed: int,
 ) -> Head:
-    """Fit a scorer on all accounts and calibrate it on out-of-fold scores."""
+    """Fit a scorer on all accounts and calibrate it on out-of-fold scores.
+
+    Raises
+    ------
+    GraphscanError
+        Exit 3 with fewer than 5 hosted accounts or 20 people.
+    """
+    _require_both(y, MIN_POSITIVES, MIN_NEGATIVES)
     fold = folds_by_group(y, group, seed)
     held_out = out_of_fold(scores, y, weight, fold, boosting=boosting, seed=seed)
     scorer = fitted_scorer(scores, y, weight, boosting=boosting, seed=seed)

@@ -219,3 +219,65 @@ def test_a_legitimate_explanation_clears_people(other: Platform, model: Model, f
     table = account_signals(other.events, clusters=frames)
     again = verdicts(table, model=model, policy=Policy(), run_id="r", clusters=frames)
     assert {tiers_of(again)[a] for a in calm} == {"none"}
+
+
+@pytest.mark.parametrize("n", [0, 1, 2])
+def test_nearly_nothing_is_no_problem(other: Platform, n: int) -> None:
+    events = other.events.slice(0, n)
+    found = verdicts(account_signals(events), model=read_model(), policy=Policy(), run_id="r")
+    assert found.accounts.num_rows == len(set(events["account_id"].to_pylist()))
+    assert found.tier_counts["none"] == found.accounts.num_rows
+    assert found.n_scored == 0
+
+
+def test_minute_resolution_is_scored_without_latency(other: Platform) -> None:
+    place = other.events.schema.get_field_index("timestamp_us")
+    minutes = np.asarray(other.events["timestamp_us"]) // 60_000_000 * 60_000_000
+    events = other.events.set_column(place, "timestamp_us", pa.array(minutes))
+    found = verdicts(account_signals(events), model=read_model(), policy=Policy(), run_id="r")
+    assert found.n_scored > 100
+    families = {f for cell in found.accounts["evidence_families"].to_pylist() for f in json.loads(cell)}
+    assert "latency" not in families
+    assert "clock" in families
+
+
+def test_renamed_accounts_get_the_same_tiers(other: Platform, model: Model, found: Verdicts) -> None:
+    known = other.table.account_ids.to_pylist()
+    new = {name: f"n{i:06d}" for i, name in enumerate(known)}
+    columns = {}
+    for name in other.events.column_names:
+        column = other.events[name]
+        if name in ("account_id", "object_id"):
+            column = pa.array([new.get(v, v) for v in column.to_pylist()], pa.string())
+        columns[name] = column
+    again = verdicts(account_signals(pa.table(columns)), model=model, policy=Policy(), run_id="r1")
+    assert again.accounts["tier"].to_pylist() == found.accounts["tier"].to_pylist()
+    assert again.accounts["p_automation"].to_pylist() == found.accounts["p_automation"].to_pylist()
+
+
+def test_strangers_change_nobody_under_frozen_ranks(other: Platform, model: Model) -> None:
+    """With model and reference ranks frozen, further accounts on other objects change no score."""
+    from graphscan.verdicts.ranks import reference_ranks
+    from graphscan.verdicts.training import head_signals
+
+    ranks = reference_ranks(other.table, head_signals(with_text=True), other.table.sufficient)
+    before = verdicts(other.table, model=model, policy=Policy(), run_id="r", ranks=ranks)
+    people = set(other.table.account_ids.to_pylist()[:200])
+    keep = [a in people for a in other.events["account_id"].to_pylist()]
+    stranger = {}
+    for name in other.events.column_names:
+        column = other.events.filter(keep)[name]
+        if name in ("account_id", "object_id", "event_id", "parent_id"):
+            column = pa.array([None if v is None else f"~{v}" for v in column.to_pylist()], pa.string())
+        stranger[name] = column
+    both = pa.concat_tables([other.events, pa.table(stranger, schema=other.events.schema)])
+    both = both.sort_by([("timestamp_us", "ascending"), ("event_id", "ascending")])
+    after = verdicts(account_signals(both), model=model, policy=Policy(), run_id="r", ranks=ranks)
+    scored = dict(
+        zip(after.accounts["account_id"].to_pylist(), after.accounts["p_automation"].to_pylist(), strict=True)
+    )
+    for account, p in zip(
+        before.accounts["account_id"].to_pylist(), before.accounts["p_automation"].to_pylist(), strict=True
+    ):
+        assert scored[account] == pytest.approx(p) if p is not None else scored[account] is None
+    assert {a: t for a, t in tiers_of(after).items() if not a.startswith("~")} == tiers_of(before)

@@ -41,7 +41,9 @@ def run_dir(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_train_then_evaluate(run_here: Run, world: Path, tmp_path: Path) -> None:
     events, labels, model = world / "events.parquet", world / "labels.csv", tmp_path / "m.skops"
-    done = run_here("train", events, "--labels", labels, "-o", model, "--scope", "general", "--json", "--quiet")
+    done = run_here(
+        "train", events, "--labels", labels, "-o", model, "--scope", "general", "--json", "--quiet"
+    )
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
     assert len(document["figures"]) == 2
