@@ -1,0 +1,23 @@
+// The constraints and indexes of the graph. `graphscan graph load` makes them by itself; this is for other tools.
+CREATE CONSTRAINT graphscan_account IF NOT EXISTS FOR (n:Account) REQUIRE (n.account_id) IS UNIQUE;
+CREATE CONSTRAINT graphscan_content IF NOT EXISTS FOR (n:Content) REQUIRE (n.content_id) IS UNIQUE;
+CREATE CONSTRAINT graphscan_chat IF NOT EXISTS FOR (n:Chat) REQUIRE (n.chat_id) IS UNIQUE;
+CREATE CONSTRAINT graphscan_cluster IF NOT EXISTS FOR (n:Cluster) REQUIRE (n.run_id, n.cluster_id) IS UNIQUE;
+CREATE CONSTRAINT graphscan_sweep IF NOT EXISTS FOR (n:Sweep) REQUIRE (n.run_id) IS UNIQUE;
+CREATE CONSTRAINT graphscan_verdict IF NOT EXISTS FOR (n:Verdict) REQUIRE (n.verdict_id) IS UNIQUE;
+CREATE CONSTRAINT graphscan_loadbatch IF NOT EXISTS FOR (n:LoadBatch) REQUIRE (n.batch_id) IS UNIQUE;
+CREATE CONSTRAINT graphscan_posted IF NOT EXISTS FOR ()-[r:POSTED]-() REQUIRE (r.event_id) IS UNIQUE;
+CREATE CONSTRAINT graphscan_reposted IF NOT EXISTS FOR ()-[r:REPOSTED]-() REQUIRE (r.event_id) IS UNIQUE;
+CREATE CONSTRAINT graphscan_commented IF NOT EXISTS FOR ()-[r:COMMENTED]-() REQUIRE (r.event_id) IS UNIQUE;
+CREATE CONSTRAINT graphscan_liked IF NOT EXISTS FOR ()-[r:LIKED]-() REQUIRE (r.event_id) IS UNIQUE;
+CREATE CONSTRAINT graphscan_followed IF NOT EXISTS FOR ()-[r:FOLLOWED]-() REQUIRE (r.event_id) IS UNIQUE;
+CREATE CONSTRAINT graphscan_messaged IF NOT EXISTS FOR ()-[r:MESSAGED]-() REQUIRE (r.event_id) IS UNIQUE;
+CREATE CONSTRAINT graphscan_spoke_in IF NOT EXISTS FOR ()-[r:SPOKE_IN]-() REQUIRE (r.event_id) IS UNIQUE;
+CREATE CONSTRAINT graphscan_joined IF NOT EXISTS FOR ()-[r:JOINED]-() REQUIRE (r.event_id) IS UNIQUE;
+CREATE CONSTRAINT graphscan_changed_profile IF NOT EXISTS FOR ()-[r:CHANGED_PROFILE]-() REQUIRE (r.event_id) IS UNIQUE;
+CREATE CONSTRAINT graphscan_acted_on IF NOT EXISTS FOR ()-[r:ACTED_ON]-() REQUIRE (r.event_id) IS UNIQUE;
+CREATE INDEX graphscan_account_tier IF NOT EXISTS FOR (n:Account) ON (n.tier);
+CREATE INDEX graphscan_cluster_cluster_id IF NOT EXISTS FOR (n:Cluster) ON (n.cluster_id);
+CREATE INDEX graphscan_loadbatch_run_id IF NOT EXISTS FOR (n:LoadBatch) ON (n.run_id);
+CREATE INDEX graphscan_coordinated_with_run_id IF NOT EXISTS FOR ()-[r:COORDINATED_WITH]-() ON (r.run_id);
+CREATE INDEX graphscan_in_cluster_run_id IF NOT EXISTS FOR ()-[r:IN_CLUSTER]-() ON (r.run_id);
