@@ -16,7 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from graphscan.entropy import generator, mix64
-from graphscan.network.characters import UNSPACED, Characters, classes, text_blocks
+from graphscan.network.characters import UNSPACED, Characters, classes, in_threads, text_blocks
 
 LONG: Final = 5
 SHORT: Final = 3
@@ -44,21 +44,33 @@ class Shingles:
 
 
 def _hashed(texts: Characters) -> Shingles:
-    codes = texts.codes.astype(np.uint64)
-    n = len(codes)
-    padded = np.concatenate((codes, np.zeros(LONG - 1, np.uint64)))
-    short = (classes(texts.codes) & UNSPACED) > 0
+    n = len(texts.codes)
+    codes = np.zeros(n + LONG - 1, np.uint64)
+    codes[:n] = texts.codes
+    base = np.uint64(_BASE)
+    # The polynomial of five code points by way of two and four.
     with np.errstate(over="ignore"):
-        value = padded[:n].copy()
-        for step in range(1, LONG):
-            value *= np.uint64(_BASE)
-            value += padded[step : step + n]
-            if step == SHORT - 1:
-                brief = value + np.uint64(_SHORT_SALT)
-    value[short] = brief[short]
-    length = np.where(short, SHORT, LONG)
-    ends = np.repeat(texts.offsets[1:], np.diff(texts.offsets))
-    whole = np.arange(n) + length <= ends
+        two = codes[:-1] * base
+        two += codes[1:]
+        value = two[: n + 1] * (base * base)
+        value += two[2 : n + 3]
+        value = value[:n]
+        value *= base
+        value += codes[4 : n + 4]
+    whole = np.ones(n, dtype=np.bool_)
+    begins, ends = texts.offsets[:-1], texts.offsets[1:]
+    if texts.codes.dtype == np.uint8:
+        short = np.empty(0, np.int64)
+    else:
+        short = np.flatnonzero(classes(texts.codes) & UNSPACED)
+        with np.errstate(over="ignore"):
+            value[short] = two[short] * base + codes[short + 2] + np.uint64(_SHORT_SALT)
+    for left in range(1, LONG):
+        whole[(ends - left)[ends - left >= begins]] = False
+        if left == SHORT - 1 and len(short):
+            too_late = ~whole[short]
+    if len(short):
+        whole[short] = ~too_late
     before = np.concatenate(([0], np.cumsum(whole, dtype=np.int64)))
     return Shingles(mix64(value[whole]), before[texts.offsets])
 
@@ -106,26 +118,31 @@ def minhash_signatures(texts: pa.Array | pa.ChunkedArray, n_hashes: int, seed: i
     random = generator(seed, "network", "minhash")
     salts = random.integers(0, 2**32, n_hashes, dtype=np.uint32)
     factors = random.integers(0, 2**32, n_hashes, dtype=np.uint32) | np.uint32(1)
-    signatures = np.full((len(texts), n_hashes), np.uint32(0xFFFFFFFF))
-    row = 0
-    buffer = np.empty(0, np.uint32)
-    for block in text_blocks(texts, rows=2_048, octets=_SIGNATURE_BLOCK):
-        part = _hashed(Characters.of(block.fill_null("")))
-        filled = np.flatnonzero(np.diff(part.offsets))
-        begins = part.offsets[filled]
-        narrow = (part.values >> np.uint64(32)).astype(np.uint32)
-        if len(buffer) < len(narrow):
-            buffer = np.empty(len(narrow), np.uint32)
-        mixed = buffer[: len(narrow)]
-        if len(filled):
-            found = np.empty((n_hashes, len(filled)), np.uint32)
-            for column in range(n_hashes):
-                np.bitwise_xor(narrow, salts[column], out=mixed)
-                np.multiply(mixed, factors[column], out=mixed)
-                np.minimum.reduceat(mixed, begins, out=found[column])
-            signatures[row + filled] = found.T
-        row += len(block)
-    return signatures
+
+    def signed(part: pa.Array) -> NDArray[np.uint32]:
+        signatures = np.full((len(part), n_hashes), np.uint32(0xFFFFFFFF))
+        row = 0
+        buffer = np.empty(0, np.uint32)
+        for block in text_blocks(part, rows=2_048, octets=_SIGNATURE_BLOCK):
+            shingles = _hashed(Characters.of(block.fill_null("")))
+            filled = np.flatnonzero(np.diff(shingles.offsets))
+            begins = shingles.offsets[filled]
+            narrow = (shingles.values >> np.uint64(32)).astype(np.uint32)
+            if len(buffer) < len(narrow):
+                buffer = np.empty(len(narrow), np.uint32)
+            mixed = buffer[: len(narrow)]
+            if len(filled):
+                found = np.empty((n_hashes, len(filled)), np.uint32)
+                for column in range(n_hashes):
+                    np.bitwise_xor(narrow, salts[column], out=mixed)
+                    np.multiply(mixed, factors[column], out=mixed)
+                    np.minimum.reduceat(mixed, begins, out=found[column])
+                signatures[row + filled] = found.T
+            row += len(block)
+        return signatures
+
+    parts = in_threads(signed, text_blocks(texts))
+    return np.concatenate([np.empty((0, n_hashes), np.uint32), *parts])
 
 
 def _distinct(shingles: Shingles) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -173,8 +190,8 @@ def pair_jaccard(
     load = np.cumsum(sizes[left[order]] + sizes[right[order]])
     cuts = np.searchsorted(load, np.arange(0, int(load[-1]) + 1, _JACCARD_BLOCK), side="left")
     cuts = np.unique(np.append(cuts, len(order)))
-    for first, last in pairwise(cuts.tolist()):
-        pairs = order[first:last]
+
+    def part_jaccard(pairs: NDArray[np.int64]) -> NDArray[np.float64]:
         rows, place = np.unique(np.concatenate((left[pairs], right[pairs])), return_inverse=True)
         block = texts.take(pa.array(rows)).fill_null("")
         hashes, offsets = _distinct(_hashed(Characters.of(block)))
@@ -185,5 +202,9 @@ def pair_jaccard(
         shared = np.diff(sets[a].multiply(sets[b]).tocsr().indptr)
         counts = np.diff(offsets)
         union = counts[a] + counts[b] - shared
-        similarity[pairs] = np.where(union > 0, shared / np.maximum(union, 1), 0.0)
+        return np.where(union > 0, shared / np.maximum(union, 1), 0.0)
+
+    parts = [order[first:last] for first, last in pairwise(cuts.tolist())]
+    for pairs, found in zip(parts, in_threads(part_jaccard, parts), strict=True):
+        similarity[pairs] = found
     return similarity

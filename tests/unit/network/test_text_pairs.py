@@ -14,8 +14,8 @@ import pytest
 
 from graphscan.network.shingles import minhash_signatures, pair_jaccard, shingle_hashes
 from graphscan.network.text import (
-    compared,
     _likely_pairs,
+    compared,
     near_duplicate_groups,
     normalised,
     skeletons,
@@ -143,8 +143,8 @@ def test_real_texts_against_brute_force() -> None:
     sets = [_shingles(text) for text in lists]
     index: dict[str, list[int]] = {}
     overlap: dict[tuple[int, int], int] = {}
-    for row, found in enumerate(sets):
-        for shingle in found:
+    for row, shingles in enumerate(sets):
+        for shingle in shingles:
             index.setdefault(shingle, []).append(row)
     for rows in index.values():
         if len(rows) <= 300:
