@@ -75,9 +75,13 @@ def write_table(table: pa.Table, path: str) -> None:
         return
     with _replacing(Path(path)) as file:
         if path.lower().endswith(".parquet"):
+            import pyarrow as pa
             import pyarrow.parquet as pq
 
-            pq.write_table(table, file, compression="zstd")
+            # Fractions and times hardly repeat: looking for repeats costs more time than it saves space.
+            kinds = ((field.name, field.type) for field in table.schema)
+            coded = [n for n, t in kinds if not (pa.types.is_floating(t) or pa.types.is_timestamp(t))]
+            pq.write_table(table, file, compression="zstd", use_dictionary=coded)
         else:
             _write_csv(table, file)
 

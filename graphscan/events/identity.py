@@ -22,6 +22,8 @@ _CONTENT_COLUMNS: Final = tuple(c for c in EVENT_COLUMNS if c != "event_id")
 _FEW_ROWS: Final = 10_000
 # Rows that are hashed or sorted at once: temporary arrays stay small beside the events themselves.
 _SLICE_ROWS: Final = 1 << 18
+# Rows that are hashed at once: few enough for the processor's cache.
+_HASH_ROWS: Final = 1 << 15
 # Which of two rows of one id is kept: the one that sorts first by these, then by all other columns as listed.
 SORT_COLUMNS: Final = (
     "timestamp_us",
@@ -91,9 +93,9 @@ def text_hashes(texts: pa.ChunkedArray) -> NDArray[np.uint64]:
     It only groups candidates; whoever uses it compares the texts themselves before believing in equality.
     """
     parts = [
-        _array_hashes(chunk.slice(at, _SLICE_ROWS))
+        _array_hashes(chunk.slice(at, _HASH_ROWS))
         for chunk in texts.chunks
-        for at in range(0, len(chunk), _SLICE_ROWS)
+        for at in range(0, len(chunk), _HASH_ROWS)
     ]
     return np.concatenate(parts) if parts else np.zeros(0, dtype=np.uint64)
 

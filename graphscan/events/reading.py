@@ -177,10 +177,13 @@ class Reading:
         self.rejects.append(reject)
 
     def __iter__(self) -> Iterator[pa.Table]:
-        return (batch.table for batch in self.batches())
+        return self._tables()
 
     def batches(self) -> Iterator[Batch]:
         """The tables one by one, each with the places of its rows."""
+        return (self._batch(table) for table in self._tables())
+
+    def _tables(self) -> Iterator[pa.Table]:
         if self._iterated:
             raise RuntimeError("a reading can be iterated once")
         self._iterated = True
@@ -196,7 +199,7 @@ class Reading:
                         if self._on_progress is not None:
                             self._on_progress(done + source.bytes_done(), total, self._n_read)
                         if table.num_rows:
-                            yield self._batch(table)
+                            yield table
                 finally:
                     self.inputs.append(opened.described(digest=self._digests))
             finally:
