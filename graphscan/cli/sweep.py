@@ -116,8 +116,10 @@ def _handed_over(result: SweepResult, out: Output, progress: StageProgress) -> G
         "Neo4j: the run was there already"
         if written.already_written
         else f"Neo4j: {written.accounts:,} accounts, {written.clusters:,} clusters and {written.edges:,} "
-        "edges written; `graphscan graph browser` opens them"
+        "edges written; `graphscan graph browser` opens the tour"
     )
+    for cluster_id, link in list(written.links.items())[:1]:
+        out.note(f"Neo4j Browser, cluster {cluster_id}: {link}")
     return None
 
 

@@ -347,36 +347,8 @@ def explained(error: Exception, address: ServerAddress) -> GraphscanError:
 
     code = getattr(error, "code", None) or ""
     text = _first_line(error, address)
-    if _is_rate_limit(error):
-        return GraphscanError(
-            "Neo4j refuses logins for a moment after too many wrong passwords",
-            where=address.uri,
-            mend="wait five seconds, and check NEO4J_USERNAME and NEO4J_PASSWORD",
-            exit_code=EXIT_USAGE,
-        )
-    if isinstance(error, exceptions.AuthError):
-        return GraphscanError(
-            f"Neo4j does not accept the password of user {address.username!r}"
-            if address.password is not None
-            else "Neo4j asks for a password",
-            where=address.uri,
-            mend="set NEO4J_USERNAME and NEO4J_PASSWORD (or NEO4J_PASSWORD_FILE)",
-            exit_code=EXIT_USAGE,
-        )
-    if code.endswith("DatabaseNotFound"):
-        return GraphscanError(
-            f"Neo4j has no database {address.database!r}",
-            where=f"{address.uri}, environment variable NEO4J_DATABASE",
-            mend="leave NEO4J_DATABASE unset for the default database (Community has only `neo4j`)",
-            exit_code=EXIT_USAGE,
-        )
-    if code.endswith(("Forbidden", "AuthorizationExpired", "CredentialsExpired")):
-        return GraphscanError(
-            f"Neo4j does not allow user {address.username!r} to do this: {text}",
-            where=address.uri,
-            mend="use a user that may read and write, with a password that has not expired",
-            exit_code=EXIT_USAGE,
-        )
+    if refused := _refused_login(error, code, text, address):
+        return refused
     if code.endswith("ConstraintValidationFailed"):
         return AlreadyThereError(text, where=address.uri, exit_code=EXIT_INCOMPATIBLE)
     if isinstance(error, exceptions.ConfigurationError | ValueError) and not isinstance(error, OSError):
@@ -399,6 +371,32 @@ def explained(error: Exception, address: ServerAddress) -> GraphscanError:
         mend="run `graphscan doctor`; it says what does not fit",
         exit_code=EXIT_INCOMPATIBLE,
     )
+
+
+def _refused_login(error: Exception, code: str, text: str, address: ServerAddress) -> GraphscanError | None:
+    """What is wrong with user, password, database or rights, if that is it."""
+    from neo4j.exceptions import AuthError
+
+    where = address.uri
+    if _is_rate_limit(error):
+        what = "Neo4j refuses logins for a moment after too many wrong passwords"
+        mend = "wait five seconds, and check NEO4J_USERNAME and NEO4J_PASSWORD"
+    elif isinstance(error, AuthError) and address.password is None:
+        what = "Neo4j asks for a password"
+        mend = "set NEO4J_USERNAME and NEO4J_PASSWORD (or NEO4J_PASSWORD_FILE)"
+    elif isinstance(error, AuthError) and not code.endswith("Forbidden"):
+        what = f"Neo4j does not accept the password of user {address.username!r}"
+        mend = "set NEO4J_USERNAME and NEO4J_PASSWORD (or NEO4J_PASSWORD_FILE)"
+    elif code.endswith("DatabaseNotFound"):
+        what = f"Neo4j has no database {address.database!r}"
+        where = f"{address.uri}, environment variable NEO4J_DATABASE"
+        mend = "leave NEO4J_DATABASE unset for the default database (Community has only `neo4j`)"
+    elif code.endswith(("Forbidden", "AuthorizationExpired", "CredentialsExpired")):
+        what = f"Neo4j does not allow user {address.username!r} to do this: {text}"
+        mend = "use a user that may read and write, with a password that has not expired"
+    else:
+        return None
+    return GraphscanError(what, where=where, mend=mend, exit_code=EXIT_USAGE)
 
 
 def _first_line(error: Exception, address: ServerAddress) -> str:

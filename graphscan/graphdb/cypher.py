@@ -1,7 +1,8 @@
 """Every Cypher statement that graphscan runs, composed from the schema tables.
 
 Names of labels, types and properties come from :mod:`graphscan.graphdb.schema` alone; everything that comes
-from data goes in as a parameter, so no handle, id or text can ever become Cypher.
+from data goes in as a parameter, so no handle, id or text can ever become Cypher. All statements stand in
+this one module, however long it gets, so that they can be read and checked together.
 """
 
 from __future__ import annotations

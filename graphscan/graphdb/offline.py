@@ -20,7 +20,14 @@ import pyarrow.csv as pa_csv
 
 from graphscan.errors import EXIT_CANNOT_WRITE, GraphscanError
 from graphscan.events.model import EVENT_SCHEMA
-from graphscan.graphdb.batches import event_batches, nodes_of, ordered_for_loading, replies
+from graphscan.graphdb.batches import (
+    EventBatch,
+    NodeRows,
+    event_batches,
+    nodes_of,
+    ordered_for_loading,
+    replies,
+)
 from graphscan.graphdb.schema import (
     ACCOUNT,
     CONTENT,
@@ -106,68 +113,61 @@ def _written(
     load_id: str | None,
     on_progress: Callable[[str, int, int], None] | None,
 ) -> BulkFiles:
+    batches = list(event_batches(events))
     arguments: list[str] = []
-    ledger: list[dict[str, object]] = []
     n_relationships = n_done = 0
-    reply_rows: list[list[str]] = []
-    first_owner = ""
     for event_type in EVENT_TYPES:
-        chosen = events.filter(pc.equal(events["action"], event_type.action))
-        if not chosen.num_rows:
+        of_type = [batch for batch in batches if batch.event_type is event_type]
+        if not of_type:
             continue
-        parts = []
-        for batch in event_batches(chosen):
-            first_owner = first_owner or batch.owner
-            parts.append(_relationship_table(batch.events, event_type.target.name, batch.owner))
-            caption = f"{batch.events.num_rows:,} {event_type.action}"
-            ledger.append({"id": batch.batch_id, "n": batch.events.num_rows, "caption": caption})
-            reply_rows += [[*pair, batch.owner] for pair in replies(event_type, batch.events)]
-            n_done += batch.events.num_rows
-            if on_progress is not None:
-                on_progress("import files", n_done, events.num_rows)
-        table = pa.concat_tables(parts)
-        if event_type.action == "other":
-            table = table.append_column("action", pa.repeat(pa.scalar("other"), table.num_rows))
+        table = pa.concat_tables([_relationship_table(batch) for batch in of_type])
         arguments.append(_file(target, table, f"relationships={event_type.relationship}"))
         n_relationships += table.num_rows
-    if reply_rows:
-        columns = list(zip(*reply_rows, strict=True))
-        table = pa.table(
-            {
-                f":START_ID({CONTENT.name})": pa.array(columns[0], pa.string()),
-                f":END_ID({CONTENT.name})": pa.array(columns[1], pa.string()),
-                OWNER: pa.array(columns[2], pa.string()),
-            }
-        )
-        arguments.append(_file(target, table, f"relationships={REPLY_TO.name}"))
-        n_relationships += table.num_rows
+        n_done += table.num_rows
+        if on_progress is not None:
+            on_progress("import files", n_done, events.num_rows)
+    reply_table = _reply_table(batches)
+    arguments.append(_file(target, reply_table, f"relationships={REPLY_TO.name}"))
     n_nodes = 0
     for nodes in nodes_of(events):
-        ids = [row[0] for row in nodes.rows]
-        table = pa.table(
-            {
-                f"{nodes.label.key[0]}:ID({nodes.label.name})": pa.array(ids, pa.string()),
-                "caption": pa.array([row[1] or row[0] for row in nodes.rows], pa.string()),
-                OWNER: pa.repeat(pa.scalar(first_owner), len(ids)),
-            }
-        )
+        table = _node_table(nodes, batches[0].owner if batches else "")
         arguments.append(_file(target, table, f"nodes={nodes.label.name}"))
-        n_nodes += len(ids)
-    if load_id is not None:
-        caption = f"load of {events.num_rows:,} events"
-        ledger.append({"id": load_id, "n": events.num_rows, "caption": caption})
-    table = pa.table(
-        {
-            f"batch_id:ID({LOAD_BATCH.name})": pa.array([row["id"] for row in ledger], pa.string()),
-            "n_rows:long": pa.array([row["n"] for row in ledger], pa.int64()),
-            "caption": pa.array([row["caption"] for row in ledger], pa.string()),
-            OWNER: pa.array([str(row["id"]).removeprefix("load:")[:12] for row in ledger], pa.string()),
-        }
-    )
-    arguments.append(_file(target, table, f"nodes={LOAD_BATCH.name}"))
+        n_nodes += table.num_rows
+    ledger = _ledger_table(batches, load_id, events.num_rows)
+    arguments.append(_file(target, ledger, f"nodes={LOAD_BATCH.name}"))
     options = ["--multiline-fields=true", "--array-delimiter=U+001F", "--id-type=string"]
     (target / ARGUMENTS_FILE).write_text("\n".join([*options, *arguments]) + "\n", encoding="utf-8")
-    return BulkFiles(target, events.num_rows, n_nodes, n_relationships)
+    return BulkFiles(target, events.num_rows, n_nodes, n_relationships + reply_table.num_rows)
+
+
+def _reply_table(batches: list[EventBatch]) -> pa.Table:
+    rows = [[*pair, b.owner] for b in batches for pair in replies(b.event_type, b.events)]
+    names = (f":START_ID({CONTENT.name})", f":END_ID({CONTENT.name})", OWNER)
+    return pa.table({name: pa.array([row[i] for row in rows], pa.string()) for i, name in enumerate(names)})
+
+
+def _node_table(nodes: NodeRows, owner: str) -> pa.Table:
+    return pa.table(
+        {
+            f"{nodes.label.key[0]}:ID({nodes.label.name})": pa.array([r[0] for r in nodes.rows], pa.string()),
+            "caption": pa.array([row[1] or row[0] for row in nodes.rows], pa.string()),
+            OWNER: pa.array([owner] * len(nodes.rows), pa.string()),
+        }
+    )
+
+
+def _ledger_table(batches: list[EventBatch], load_id: str | None, n_events: int) -> pa.Table:
+    rows = [(b.batch_id, b.events.num_rows, f"{b.events.num_rows:,} {b.event_type.action}") for b in batches]
+    if load_id is not None:
+        rows.append((load_id, n_events, f"load of {n_events:,} events"))
+    return pa.table(
+        {
+            f"batch_id:ID({LOAD_BATCH.name})": pa.array([row[0] for row in rows], pa.string()),
+            "n_rows:long": pa.array([row[1] for row in rows], pa.int64()),
+            "caption": pa.array([row[2] for row in rows], pa.string()),
+            OWNER: pa.array([row[0].removeprefix("load:")[:12] for row in rows], pa.string()),
+        }
+    )
 
 
 def _file(target: Path, table: pa.Table, what: str) -> str:
@@ -176,14 +176,17 @@ def _file(target: Path, table: pa.Table, what: str) -> str:
     return f"--{what}={json.dumps(name)[1:-1]}"
 
 
-def _relationship_table(events: pa.Table, target_label: str, owner: str) -> pa.Table:
+def _relationship_table(batch: EventBatch) -> pa.Table:
+    events = batch.events
     at = events["timestamp_us"].cast(pa.timestamp("us", tz="UTC"))
     columns: dict[str, pa.ChunkedArray | pa.Array] = {
         f":START_ID({ACCOUNT.name})": events["account_id"],
-        f":END_ID({target_label})": events["object_id"],
+        f":END_ID({batch.event_type.target.name})": events["object_id"],
         "at:datetime": pc.strftime(at, format="%Y-%m-%dT%H:%M:%SZ"),
-        OWNER: pa.repeat(pa.scalar(owner), events.num_rows),
+        OWNER: pa.repeat(pa.scalar(batch.owner), events.num_rows),
     }
+    if batch.event_type.action == "other":
+        columns["action"] = events["action"]
     for name in EVENT_PROPERTIES:
         kind = EVENT_SCHEMA.field(name).type
         column = events[name]

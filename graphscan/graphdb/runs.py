@@ -11,7 +11,7 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -21,12 +21,14 @@ import pyarrow.compute as pc
 
 from graphscan.errors import EXIT_USAGE, GraphscanError
 from graphscan.graphdb import cypher
+from graphscan.graphdb.browser import browser_url, cluster_link
 from graphscan.graphdb.client import Connection, Transaction
 from graphscan.graphdb.loading import Progress, ensure_schema
 from graphscan.graphdb.schema import ACCOUNT, COORDINATED_WITH, IN_CLUSTER, SWEEP_PROPERTIES
 
 BATCH_ROWS: Final = 5_000
 EVIDENCE_EVENTS: Final = 20
+LINKED_CLUSTERS: Final = 10
 _TABLES: Final = ("accounts", "clusters", "members", "edges", "evidence")
 _JSON_LISTS: Final = frozenset({"reasons", "evidence_families", "layers", "surfaces_active", "benign_match"})
 
@@ -113,6 +115,8 @@ class RunWriteReport:
         The graph held this very run already and nothing was done.
     stale_edges
         Coordination edges of earlier runs that were removed.
+    links
+        For the strongest clusters, the link that opens each in Neo4j Browser.
     """
 
     run_id: str
@@ -122,6 +126,7 @@ class RunWriteReport:
     edges: int
     already_written: bool
     stale_edges: int
+    links: Mapping[str, str] = field(default_factory=dict)
 
 
 def write_run(
@@ -183,7 +188,20 @@ def write_run(
         edges=tables.edges.num_rows,
         already_written=whole,
         stale_edges=_remove_stale_edges(connection, keep_runs, on_note),
+        links=_links(tables.clusters, connection),
     )
+
+
+def _links(clusters: pa.Table, connection: Connection) -> dict[str, str]:
+    rows = clusters.to_pylist()
+    if not rows:
+        return {}
+    browser = browser_url(connection)
+    rows.sort(key=lambda row: (row.get("q_time") or 0.0, -row["size"], row["cluster_id"]))
+    return {
+        row["cluster_id"]: cluster_link(row["cluster_id"], connection.address, browser)
+        for row in rows[:LINKED_CLUSTERS]
+    }
 
 
 def _remove_run(connection: Connection, run_id: str) -> None:

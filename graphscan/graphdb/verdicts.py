@@ -15,6 +15,7 @@ from graphscan.errors import EXIT_CANNOT_WRITE, EXIT_INCOMPATIBLE, GraphscanErro
 from graphscan.graphdb import cypher
 from graphscan.graphdb.client import Connection
 from graphscan.graphdb.schema import VERDICTS
+from graphscan.verdicts.decisions import PastDecision
 
 VERDICT_SCHEMA: Final = pa.schema(
     [
@@ -144,3 +145,12 @@ def newest_verdicts(verdicts: pa.Table) -> dict[str, dict[str, object]]:
     """The verdict that counts for each account: the last one, by time and then id."""
     rows = sorted(verdicts.to_pylist(), key=lambda row: (row["at_us"], row["verdict_id"]))
     return {row["account_id"]: row for row in rows}
+
+
+def past_decisions(verdicts: pa.Table) -> tuple[PastDecision, ...]:
+    """Verdicts as the policy takes them, oldest first; of several about one account the newest counts.
+
+    A verdict given in the graph is bound to no hash of the evidence: it stands whatever evidence there is.
+    """
+    rows = sorted(verdicts.to_pylist(), key=lambda row: (row["at_us"], row["verdict_id"]))
+    return tuple(PastDecision(row["account_id"], row["verdict"]) for row in rows)

@@ -48,6 +48,7 @@ def test_a_run_is_in_the_graph_as_it_is_in_its_folder(graph: Connection, tuples:
     _, run = world
     report = write_run(run, graph)
     assert (report.edges, report.already_written) == (run.edges.num_rows, False)
+    assert next(iter(report.links)) == run.clusters["cluster_id"][0].as_py()
     assert tuples(EDGES, run_id="run-1") == _edges(run)
     assert tuples(MEMBERS, run_id="run-1") == _members(run)
     assert tuples("MATCH (s:Sweep)-[:FOUND]->(c:Cluster) RETURN s.run_id, c.run_id, c.cluster_id") == {

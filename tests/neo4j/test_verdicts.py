@@ -17,10 +17,12 @@ from graphscan.graphdb.status import reset_graph
 from graphscan.graphdb.verdicts import (
     VERDICTS_FILE,
     newest_verdicts,
+    past_decisions,
     store_verdicts,
     stored_verdicts,
     sync_verdicts,
 )
+from graphscan.verdicts.decisions import Decisions
 
 
 def record(graph: Connection, **values: str) -> list[dict[str, Any]]:
@@ -39,6 +41,8 @@ def test_a_verdict_comes_home_with_who_and_why(graph: Connection, tmp_path: Path
         "ann": ("human", "Kim", "met her"),
         "bob": ("automated", "Lee", "every 60 s"),
     }
+    newest_decision = Decisions(past_decisions(found.verdicts)).newest()
+    assert {a: d.outcome for a, d in newest_decision.items()} == {"ann": "human", "bob": "automated"}
     assert store_verdicts(found.verdicts, tmp_path) == 3
     assert store_verdicts(sync_verdicts(graph).verdicts, tmp_path) == 0
     assert stored_verdicts(tmp_path).equals(found.verdicts)

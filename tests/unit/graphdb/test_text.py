@@ -167,6 +167,15 @@ def test_captions_are_one_clean_line(text: str, shown: str) -> None:
     assert caption(text) == shown
 
 
+def test_only_the_client_imports_the_driver() -> None:
+    users = [
+        path.name
+        for path in (ROOT / "graphscan").rglob("*.py")
+        if re.search(r"^\s*(from|import) neo4j\b", path.read_text(encoding="utf-8"), re.MULTILINE)
+    ]
+    assert users == ["client.py"]
+
+
 def test_no_statement_holds_a_value() -> None:
     """D6: everything from data is a parameter; a statement has no literals but those of the schema."""
     made = [cypher.create_events(event, EVENT_PROPERTIES) for event in EVENT_TYPES]
