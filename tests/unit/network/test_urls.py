@@ -106,3 +106,63 @@ def test_canonical_form_is_a_fixed_point(url: str) -> None:
 def test_every_tracking_parameter_goes(name: str) -> None:
     name = name.replace("*", "anything")
     assert canonical_url(f"https://example.org/a?{name}=1&page=2") == "https://example.org/a?page=2"
+
+
+_part = st.sampled_from(
+    ["a", "B", ".", "..", ".b", "a.b", "a;p", "%41", "%zz", "é", "", "a b", "x=1", "q", "it's", "[", "#", "?"]
+)
+_url = st.builds(
+    lambda scheme, host, path, query, tail: scheme + host + "".join(path) + "&".join(query) + tail,
+    st.sampled_from(["https://", "http://", "HTTPS://", "//", "", "ftp://", " https://"]),
+    st.sampled_from(
+        ["a.org", "www.a.org", "m.www.a.org", "www.m", "www.com", "mobile.a.b.co.uk", "A.org", "a-.org"]
+        + [
+            "-a.org",
+            "a.org:443",
+            "a.org:8080",
+            "u@a.org",
+            "1.2.3.4",
+            "a.1",
+            "a.b.",
+            "xn--bcher-kva.de",
+            "a",
+            "é.org",
+        ]
+        + [f"{'a' * n}.org" for n in (62, 63, 64)]
+        + ["a_b.org", "é.org"]
+    ),
+    st.lists(st.builds("/".__add__, _part), max_size=4),
+    st.one_of(
+        st.just([]),
+        st.lists(
+            st.sampled_from(
+                [
+                    "?z=1",
+                    "b=2",
+                    "a=1",
+                    "utm_source=x",
+                    "UTM_x=1",
+                    "fbclid=9",
+                    "fbclid",
+                    "fbclid2=1",
+                    "a",
+                    "a==2",
+                    "=3",
+                    "spm=1.2",
+                    "b=%7e",
+                    "at_customx=1",
+                    "ref_src=a/b?c",
+                    "x=K",
+                ]
+            ),
+            max_size=5,
+        ).map(lambda query: ["?" + query[0], *query[1:]] if query else query),
+    ),
+    st.sampled_from(["", "", "/", "#", "#a?b", "#\u200b", "\n", "?"]),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(_url, max_size=8))
+def test_many_urls_read_as_one_by_one(urls: list[str]) -> None:
+    assert canonical_urls(pa.array(urls, pa.string())).to_pylist() == [canonical_url(url) for url in urls]
