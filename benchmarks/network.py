@@ -39,6 +39,8 @@ from graphscan.entropy import generator
 WINDOW_S: Final = 60
 MIN_PAIRS: Final = 2
 START_US: Final = 1_700_000_000_000_000
+# At 5 M the largest object passes the default cap of 20 M pairs; no contender may leave any out here.
+NO_CAP: Final = ("--set", "network.max_pairs_per_object=1000000000")
 MONTH_US: Final = 30 * 86_400 * 1_000_000
 
 # Every step is what DuckDB does best: ids become integers first, objects of one account go before the join,
@@ -218,7 +220,7 @@ def check_toolkit(events: Path, database: Path, env: dict[str, str]) -> None:
     measured(
         [
             *python("-m", "graphscan", "network", events, "--layer", "co_repost", "--window", WINDOW_S),
-            *("--toolkit-edges", "--min-weight", str(MIN_PAIRS), "-o", str(edges)),
+            *("--toolkit-edges", "--min-weight", str(MIN_PAIRS), *NO_CAP, "-o", str(edges)),
         ],
         env,
     )
