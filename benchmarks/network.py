@@ -156,6 +156,7 @@ class Contest:
                     str(WINDOW_S),
                     "--min-pairs",
                     str(MIN_PAIRS),
+                    *NO_CAP,
                     "-o",
                     str(self.folder / "g.parquet"),
                 ),
