@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -176,6 +178,27 @@ def test_hot_boilerplate_is_one_group() -> None:
     ]
     groups = near_duplicate_groups(pa.array(texts))
     assert np.bincount(groups[groups >= 0]).max() >= 0.99 * len(texts)
+
+
+def test_of_raw_texts_that_read_the_same_any_order_gives_the_same_skeleton() -> None:
+    # Without its link the first reads like the second; only with the slot it meets the third.
+    texts = [
+        "claim your coins https://e.org/a before they are gone",
+        "claim your coins before they are gone",
+        "claim your coins 9,000,000,000,000,000,000,000,000,000,000,000 before they are gone",
+    ]
+    base = near_duplicate_groups(pa.array(texts))
+    assert base.tolist() == near_duplicate_groups(pa.array(texts[::-1])).tolist()[::-1]
+
+
+@pytest.mark.parametrize(
+    "honest", ["ﬁne words for all of you", "각 나라의 모든 사람들에게 인사", "naïve wörds ǅ"]
+)
+def test_texts_read_the_same_among_ascii_and_among_others(honest: str) -> None:
+    crowd = ["plain words", honest, "ещё слова", unicodedata.normalize("NFD", honest), "x ① ℌ"]
+    found = normalised(pa.array(crowd)).to_pylist()
+    assert found == [_one(text) for text in crowd]
+    assert found[1] == found[3] == unicodedata.normalize("NFKC", honest).casefold()
 
 
 def test_threshold_is_checked() -> None:
