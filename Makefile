@@ -78,7 +78,7 @@ docs: setup ## Write the reference pages and the output shown in the README anew
 	$(BIN)/python -m graphscan.cli.reference docs/reference
 	$(BIN)/python docs/console.py README.md
 
-bench: setup ## Print the tables of benchmarks/README.md; takes an hour or more (ONLY="network sweep" for some)
+bench: setup ## Print the tables of benchmarks/README.md (an hour or more; ONLY=network for one)
 ifneq ($(UV),)
 	$(UV) sync --frozen --inexact --group bench $(if $(PYTHON),--python $(PYTHON))
 else

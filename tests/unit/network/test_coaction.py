@@ -219,11 +219,17 @@ def test_a_million_rows_on_one_object_never_square_up(n_accounts: int) -> None:
 # --- partial edges, floors -------------------------------------------------------------------------------
 
 
-def test_pruning_finds_every_repeat_when_the_filter_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With sixteen buckets for thousands of edges the filter lets all through and loses none."""
+@pytest.mark.parametrize(("n_bits", "n_hashes"), [(4, 1 << 26), (20, 1_000), (4, 77)])
+def test_pruning_loses_no_repeat_however_small_its_memory(
+    monkeypatch: pytest.MonkeyPatch, n_bits: int, n_hashes: int
+) -> None:
+    """With sixteen buckets for thousands of edges the filter lets all through; with few hashes at a time it
+    takes many passes."""
     layer = crowd(400, 90)
     expected, _ = coaction_edges(layer, 5 * SECOND)
-    monkeypatch.setattr(coaction, "_FILTER_BITS", (4, 4))
+    monkeypatch.setattr(coaction, "_FILTER_BITS", (n_bits, n_bits))
+    monkeypatch.setattr(coaction, "_HASHES", n_hashes)
+    monkeypatch.setattr(coaction, "_BLOCK_PAIRS", 500)
     found, _ = coaction_edges(layer, 5 * SECOND, min_pairs=2)
     strong = expected.take(expected.n_pairs >= 2)
     assert 0 < len(strong) < len(expected)
