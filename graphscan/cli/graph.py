@@ -15,6 +15,9 @@ from graphscan.cli.output import Output, output_options, safe
 from graphscan.cli.progress import StageProgress
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from graphscan.graphdb.client import Connection
     from graphscan.graphdb.status import GraphStatus
 
 
@@ -31,6 +34,11 @@ def command() -> None:
 @event_options
 @click.option(
     "--workers", type=click.IntRange(1, 16), default=2, metavar="N", help="Batches written at the same time."
+)
+@click.option(
+    "--accounts",
+    metavar="FILE",
+    help="CSV with account_id, handle, display_name and so on; handles become the captions of the accounts.",
 )
 @click.option(
     "--bulk",
@@ -51,10 +59,12 @@ def load(out: Output, /, **options: Any) -> None:
     from graphscan.graphdb.client import connect
     from graphscan.graphdb.loading import ensure_schema, load_events, load_is_known, record_load
 
+    descriptions = _descriptions(options)
     with connect() as connection, StageProgress(out) as progress:
         load_id = _load_id(options)
         if load_id and (known := load_is_known(connection, load_id)) is not None:
             ensure_schema(connection)
+            _describe(out, connection, descriptions, progress)
             out.note(f"these files are wholly in the graph already ({known:,} events): nothing to do")
             out.result({"events": known, "loaded": 0, "known": known, "conflicts": 0, "files_known": True})
             return
@@ -68,6 +78,7 @@ def load(out: Output, /, **options: Any) -> None:
         )
         if load_id:
             record_load(connection, load_id, report.events)
+        _describe(out, connection, descriptions, progress)
     rate = report.relationships / report.seconds if report.seconds else 0.0
     out.note(
         f"{report.loaded:,} events loaded, {report.known:,} already there, {report.conflicts:,} in conflict; "
@@ -80,6 +91,25 @@ def load(out: Output, /, **options: Any) -> None:
             "of each two the one that sorts first is in the graph"
         )
     out.result({**asdict(report), "ledger": loaded.ledger, "files_known": False})
+
+
+def _descriptions(options: dict[str, Any]) -> pa.Table | None:
+    if options["accounts"] is None:
+        return None
+    from graphscan.graphdb.descriptions import read_descriptions
+
+    return read_descriptions(options["accounts"])
+
+
+def _describe(
+    out: Output, connection: Connection, descriptions: pa.Table | None, progress: StageProgress
+) -> None:
+    if descriptions is None:
+        return
+    from graphscan.graphdb.descriptions import describe_accounts
+
+    n_described = describe_accounts(descriptions, connection, on_progress=progress)
+    out.note(f"{n_described:,} accounts described")
 
 
 def _write_bulk_files(out: Output, options: dict[str, Any]) -> None:

@@ -173,7 +173,8 @@ def describe_accounts() -> str:
     """Describe accounts that exist: ``$rows`` of {account_id, caption, properties}."""
     return (
         "UNWIND $rows AS row MATCH (a:Account {account_id: row.account_id}) "
-        f"WHERE a.{OWNER} IS NOT NULL SET a += row.properties, a.caption = coalesce(row.caption, a.caption)"
+        f"WHERE a.{OWNER} IS NOT NULL SET a += row.properties, a.caption = coalesce(row.caption, a.caption) "
+        "RETURN count(a) AS n"
     )
 
 

@@ -89,6 +89,25 @@ def test_bulk_import_gives_the_same_graph(run_cli: Any, events_file: Path, tmp_p
         neo4j_server.stop(home)
 
 
+def test_handles_become_captions(
+    graph: Connection, neo4j_env: Any, run_cli: Any, tuples: Any, tmp_path: Path
+) -> None:
+    events = tmp_path / "events.csv"
+    events.write_text("account_id,action,object_id,timestamp\n007,post,p,2026-01-01T00:00:00Z\n")
+    accounts = tmp_path / "accounts.csv"
+    accounts.write_text("account_id,handle,followers,verified\n007,</b>\u202ebond,12,true\nnobody,x,,\n")
+    for _ in range(2):
+        done = run_cli("graph", "load", events, "--accounts", accounts, env=neo4j_env)
+        assert done.returncode == 0, done.stderr
+        assert "1 accounts described" in done.stderr
+    found = tuples("MATCH (a:Account) RETURN a.account_id, a.caption, a.handle, a.followers, a.verified")
+    assert found == {("007", "</b>bond", "</b>\u202ebond", 12, True)}
+    accounts.write_text("account_id,followers\n007,many\n")
+    bad = run_cli("graph", "load", events, "--accounts", accounts, env=neo4j_env)
+    assert bad.returncode == 3
+    assert "followers" in bad.stderr
+
+
 def test_standard_input_can_be_loaded(graph: Connection, neo4j_env: Any, run_cli: Any) -> None:
     text = "account_id,action,object_id,timestamp\na,post,p,2026-01-01T00:00:00Z\n"
     done = run_cli("graph", "load", "-", env=neo4j_env, stdin=text)
