@@ -6,6 +6,7 @@ shared objects
 ``agents``         a line for each AI agent
 ``false-positives``  the people ranked highest, to be looked at by hand
 ``ablation``       each family alone and left out; a depth-2 tree beside
+``hosting``        hosted accounts against people with an assistant, across platforms
 ``worlds``         tiers in simulated worlds, with labels of other seeds and without any
 ``archetypes``     one archetype left out of training
 ``speed``          signals and verdicts of a million events
@@ -25,6 +26,7 @@ COMMANDS = {
     "agents": accounts_real.agents,
     "false-positives": accounts_real.false_positives,
     "ablation": accounts_real.ablation,
+    "hosting": accounts_real.hosting,
     "worlds": accounts_worlds.worlds,
     "archetypes": accounts_worlds.archetypes,
     "speed": accounts_worlds.speed,

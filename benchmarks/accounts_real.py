@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.accounts_data import real_platform, shared_objects, world_platform
+from benchmarks.accounts_data import labels_in, real_platform, shared_objects, world_platform
 from graphscan.signals import SIGNALS
 from graphscan.verdicts.evaluation import Share, calibration_error, people_threshold, ranking
 from graphscan.verdicts.heads import Scorer, fitted_scorer, folds_by_group
-from graphscan.verdicts.labels import ASSISTED
+from graphscan.verdicts.hosting import fitted_hosting, hosting_features
+from graphscan.verdicts.labels import ASSISTED, HOSTED
 from graphscan.verdicts.modelcard import figure_row, figure_table
-from graphscan.verdicts.ranks import rank_scores, reference_ranks
+from graphscan.verdicts.ranks import reference_ranks
 from graphscan.verdicts.training import (
     BEHAVIOUR_FAMILIES,
     LabelledPlatform,
@@ -223,8 +224,18 @@ def _tree_in_domain(platform: LabelledPlatform, signal_ids: tuple[str, ...]) -> 
     return figure_row("depth-2 tree on raw values", ranking(found.y, p), None)
 
 
-def scores_on(platform: LabelledPlatform, signal_ids: tuple[str, ...]) -> np.ndarray:
-    """Rank scores of all accounts of a platform."""
-    return rank_scores(
-        platform.table, signal_ids, reference_ranks(platform.table, signal_ids, platform.table.sufficient)
-    )
+def hosting(chosen: argparse.Namespace) -> None:
+    """The hosting head: hosted accounts against people with an assistant, trained on the other platform."""
+    world = world_platform(101, chosen.events or 100_000)[0]
+    aidev = real_platform("aidev_a")
+    rows = []
+    for what, train, test in (("world → aidev_a", world, aidev), ("aidev_a → world", aidev, world)):
+        head = fitted_hosting([train])
+        if head is None:
+            continue
+        label = labels_in(test.table, test.labels)
+        keep = test.table.sufficient & np.isin(label, [ASSISTED, *sorted(HOSTED)])
+        ranks = reference_ranks(test.table, head_signals(with_text=False), test.table.sufficient)
+        p = head.probability(hosting_features(test.table, ranks))[keep]
+        rows.append(figure_row(what, ranking(np.isin(label[keep], sorted(HOSTED)).astype(np.int64), p), None))
+    print("\n".join(figure_table(rows)))

@@ -104,6 +104,11 @@ def shown(document: Mapping[str, Any]) -> list[str]:
     if document["coverage"]:
         bounds = ", ".join(f"{s} {v:.0%}" for s, v in document["coverage"].items())
         lines.append(f"hosted acts   at least: {bounds}")
+    lines += [
+        f"{one['code']:<13} {one['value']:.2f}  ({one['detail']})"
+        for one in document["details"]
+        if one["kind"] == "score" and one["code"] in ("p_with_text", "p_hosting")
+    ]
     lines += ["", "Why this tier"]
     for code in document["reasons"]:
         lines.append(f"- {code}: {REASONS[code].says if code in REASONS else ''}")

@@ -410,6 +410,8 @@ def _reasons_of(
     codes = reason_codes(made.rules)
     if not table.sufficient[row]:
         codes.append("insufficient_evidence")
+    if scored is not None and scored.verdict == "automated":
+        codes.append("verdict_automated")
     if scored is not None and scored.cluster is not None:
         if scored.cluster.counts and not scored.cluster.explained:
             codes.append("farm_core")

@@ -36,7 +36,7 @@ def explanation_rows(
     named: NDArray[np.bool_],
 ) -> list[dict[str, Any]]:
     """Rows of the explanation table for one account."""
-    rows: list[dict[str, Any]] = []
+    rows = _score_rows(row, account_id, scores)
     for column, signal_id in enumerate(head_signals(with_text=True)):
         if signal_id not in table.signals or np.isnan(table.signals[signal_id].value[row]):
             continue
@@ -92,6 +92,22 @@ def explanation_rows(
         for leg in made.legs
     ]
     return rows
+
+
+def _score_rows(row: int, account_id: str, scores: Scores) -> list[dict[str, Any]]:
+    """What each head says, where it says anything."""
+    heads = {
+        "p_automation": (scores.p_automation, "automation from behaviour, without text"),
+        "p_with_text": (scores.p_with_text, "automation with text; brings a warning at most"),
+        "p_hosting": (scores.p_hosting, "hosting rather than assistance"),
+        "p_farm": (scores.p_farm, "membership of a group one operator runs; from the graph alone"),
+        "p_human": (scores.p_human, "share of labelled people at least as conspicuous"),
+    }
+    return [
+        _row(account_id, "score", name, value=float(values[row]), detail=what)
+        for name, (values, what) in heads.items()
+        if not np.isnan(values[row])
+    ]
 
 
 def _row(account_id: str, kind: str, code: str, **more: Any) -> dict[str, Any]:
