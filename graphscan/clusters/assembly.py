@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphscan.clusters.detection import LayerProblem, TestedCandidate, tested_synchrony
+from graphscan.clusters.guards import passing_test, stands_the_guards
 from graphscan.clusters.membership import Membership, membership, overlap_groups, parts, shared_part
-from graphscan.clusters.significance import MemberActs, SynchronyTest, chosen_acts, synchrony_test
+from graphscan.clusters.significance import SynchronyTest
 
 IntArray = NDArray[np.int64]
-
-_TRIMMED_SHARE = 0.2
 
 
 @dataclass(frozen=True)
@@ -118,13 +117,12 @@ def _likeness(tested: TestedCandidate, belonging: Membership) -> float:
 def _settled_part(problem: LayerProblem, members: IntArray) -> Membership | None:
     """A part's membership; None if on its own it is not in synchrony or misses a floor.
 
-    This stops a quiet part from riding on a loud one, and a group whose common offset comes from a few
-    objects only: an object whose true birth is not in the data shifts everybody on it alike.
+    This stops a quiet part from riding on a loud one; the guards stop common offsets that nobody ordered.
     """
     for _ in range(2):
         acts = problem.acts(members)
-        test = _passing_test(problem, acts)
-        if test is None or _passing_test(problem, _without_extreme_objects(acts), 0.5) is None:
+        test = passing_test(problem, acts)
+        if test is None or not stands_the_guards(problem, acts, test):
             return None
         belonging = settled_membership(problem, members, test.window_s)
         # Under one operator everybody leads now and follows then. Where only a few follow, the others were
@@ -134,35 +132,6 @@ def _settled_part(problem: LayerProblem, members: IntArray) -> Membership | None
             return None
         members = belonging.members
     return belonging
-
-
-def _passing_test(problem: LayerProblem, acts: MemberActs, floors: float = 1.0) -> SynchronyTest | None:
-    """The test of a group of known members if it holds the effect floors, or a part of them."""
-    settings = problem.settings
-    if acts.n_objects < 2:
-        return None
-    n = settings.permutations[1]
-    test = synchrony_test(acts, problem.windows_s, seed=problem.seed, n_permutations=n)
-    passes = (
-        test.p_value <= settings.alpha
-        and test.effect_ratio >= 1 + floors * (settings.min_effect_ratio - 1)
-        and test.kappa >= floors * settings.min_kappa
-    )
-    return test if passes else None
-
-
-def _without_extreme_objects(acts: MemberActs) -> MemberActs:
-    """The acts without the fifth of the objects whose members were most early or late together."""
-    n_out = int(_TRIMMED_SHARE * acts.n_objects)
-    if n_out == 0:
-        return acts
-    start = np.searchsorted(acts.obj, np.arange(acts.n_objects))
-    log_delay = np.log1p(acts.ticks.astype(np.float64))
-    offset = np.array([np.median(part) for part in np.split(log_delay, start[1:])])
-    distance = np.abs(offset - np.median(offset))
-    keep = np.ones(acts.n_objects, bool)
-    keep[np.argsort(-distance, kind="stable")[:n_out]] = False
-    return chosen_acts(acts, keep[acts.obj])
 
 
 def _without_copies(clusters: Sequence[LayerCluster]) -> list[LayerCluster]:

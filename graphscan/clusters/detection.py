@@ -44,6 +44,8 @@ class LayerProblem:
         First acts with delays.
     is_conversation
         Whether objects that members opened are left out of their test.
+    has_sessions
+        Whether objects are sessions, whose length bounds the delays.
     settings, seed
         Of the cluster stage.
     resolution_us
@@ -53,6 +55,7 @@ class LayerProblem:
     layer: str
     incidence: Incidence
     is_conversation: bool
+    has_sessions: bool
     settings: ClusterSettings
     seed: int
     resolution_us: int = 1
@@ -65,9 +68,22 @@ class LayerProblem:
     def acts(self, members: IntArray, objects: NDArray[np.bool_] | None = None) -> MemberActs:
         """Acts of a group that its test may use, sampled if there are very many."""
         acts = member_acts(
-            self.incidence, members, objects=objects, opened_by_members=not self.is_conversation
+            self.incidence,
+            members,
+            objects=objects,
+            opened_by_members=not self.is_conversation,
         )
         return sampled_acts(acts, self.settings.max_acts)
+
+    def test(self, acts: MemberActs, n_permutations: int) -> SynchronyTest:
+        """The synchrony test with this problem's windows, seed and floors."""
+        return synchrony_test(
+            acts,
+            self.windows_s,
+            seed=self.seed,
+            n_permutations=n_permutations,
+            floors=(self.settings.min_effect_ratio, self.settings.min_kappa),
+        )
 
 
 @dataclass(frozen=True)
@@ -171,16 +187,16 @@ def _looked_at(acts: MemberActs, problem: LayerProblem) -> SynchronyTest:
     Most candidates are nothing and show it soon. One that is far out, or cannot come near the effect floors
     whatever its p-value, needs no finer look.
     """
-    settings, windows_s = problem.settings, problem.windows_s
+    settings = problem.settings
     first, second, third, _ = settings.permutations
-    test = synchrony_test(acts, windows_s, seed=problem.seed, n_permutations=first)
+    test = problem.test(acts, first)
     hopeless = test.max_kappa < 0.7 * settings.min_kappa or test.max_effect_ratio < 1.08
     if test.p_value > 0.25 or hopeless:
         return test
-    test = synchrony_test(acts, windows_s, seed=problem.seed, n_permutations=second)
+    test = problem.test(acts, second)
     if test.p_value > 0.10 or test.z > 12:
         return test
-    return synchrony_test(acts, windows_s, seed=problem.seed, n_permutations=third)
+    return problem.test(acts, third)
 
 
 def with_q_values(tested: Sequence[TestedCandidate]) -> list[TestedCandidate]:
@@ -213,8 +229,7 @@ def confirmed(
     bound = max(tested_synchrony(result[k]).p_value for k in flagged)
     n = int(min(settings.permutations[3], max(999, 20 / bound)))
     for k in again:
-        problem = problem_of(result[k])
-        test = synchrony_test(acts_of(result[k]), problem.windows_s, seed=problem.seed, n_permutations=n)
+        test = problem_of(result[k]).test(acts_of(result[k]), n)
         result[k] = replace(result[k], test=replace(test, p_value=max(test.p_value, 1 / (n + 1))))
     return with_q_values(result)
 

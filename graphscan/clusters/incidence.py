@@ -43,6 +43,8 @@ class Incidence:
     opener
         Account that opened each object, shape ``(n_objects,)``: who posted the content, or was the first to
         speak in the session; -1 where unknown.
+    span_us
+        Time from each object's birth to the last act on it, shape ``(n_objects,)``.
     """
 
     account: IntArray
@@ -55,6 +57,7 @@ class Incidence:
     n_active: int
     object_ids: pa.Array
     opener: IntArray
+    span_us: IntArray
 
     def __len__(self) -> int:
         return len(self.account)
@@ -72,6 +75,7 @@ class Incidence:
             self.n_active,
             self.object_ids,
             self.opener,
+            self.span_us,
         )
 
     @cached_property
@@ -120,6 +124,8 @@ def layer_incidence(
         rows, object_ids = _answered(rows, events, object_ids)
     birth, opener = _births(layer.definition.birth, rows, object_ids, events)
     obj, n_objects = rows.obj, rows.n_objects
+    last = np.zeros(n_objects, np.int64)
+    np.maximum.at(last, obj, rows.time_us)
     keep = _first_acts(rows.account, obj)
     account, obj, event, time_us = rows.account[keep], obj[keep], rows.event[keep], rows.time_us[keep]
     delay_us = time_us - birth[obj] if len(obj) else time_us
@@ -143,6 +149,7 @@ def layer_incidence(
         n_active,
         object_ids,
         opener,
+        np.maximum(last - birth, 0),
     )
 
 

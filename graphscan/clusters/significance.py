@@ -46,6 +46,8 @@ class MemberActs:
 
     Sorted by (object, account). ``ticks`` are delays in tenths of a second; ``group`` numbers the sets of
     exchangeable delays, one for each account and size class, and ``order`` lists the rows group after group.
+    ``span_ticks`` tells for each act how long its object lasted, from birth to the last act of anybody, and
+    ``object_code`` which object of the incidence it is.
     """
 
     account: IntArray
@@ -53,6 +55,8 @@ class MemberActs:
     event: IntArray
     time_us: IntArray
     ticks: TickArray
+    span_ticks: IntArray
+    object_code: IntArray
     group: IntArray
     order: IntArray
     key: int
@@ -75,12 +79,12 @@ class MemberActs:
 
 @dataclass(frozen=True)
 class SynchronyTest:
-    """Result of the test of one candidate, at the window where it is most in excess.
+    """Result of the test of one candidate.
 
     Parameters
     ----------
     window_s
-        The window of the largest standardised excess.
+        The window that the figures are of: of those that hold the effect floors the one most in excess.
     statistic, null_mean, null_sd
         S there, and its mean and standard deviation under the null.
     effect_ratio
@@ -185,6 +189,8 @@ def acts_of_rows(incidence: Incidence, rows: IntArray) -> MemberActs:
         incidence.event[rows],
         time_us,
         np.minimum(incidence.delay_us[rows] // TICK_US, _MAX_TICKS).astype(np.int32),
+        incidence.span_us[incidence.obj[rows]] // TICK_US,
+        incidence.obj[rows],
         group,
         np.argsort(group, kind="stable"),
         key,
@@ -282,9 +288,22 @@ def permuted_delays(acts: MemberActs, n: int, rng: np.random.Generator) -> TickA
 
 
 def synchrony(acts: MemberActs, delays: TickArray, windows: TickArray) -> FloatArray:
-    """``S_W`` for each arrangement and window, shape ``(P, W)``."""
+    """``S_W`` for each arrangement and window, shape ``(P, W)``.
+
+    An object that lasted no longer than the window is left out at that window: everybody on it is together,
+    whatever they do, and a delay drawn from a longer one would only make it look special.
+    """
     pairs = pairs_within(delays, acts.obj, windows)
-    result: FloatArray = np.sqrt(2.0 * pairs).sum(axis=2).T
+    result: FloatArray = np.einsum(
+        "wpk,wk->pw", np.sqrt(2.0 * pairs), told_objects(acts, windows).astype(float)
+    )
+    return result
+
+
+def told_objects(acts: MemberActs, windows: TickArray) -> NDArray[np.bool_]:
+    """Which objects say something at each window, shape ``(W, k)``."""
+    start = np.searchsorted(acts.obj, np.arange(acts.n_objects))
+    result: NDArray[np.bool_] = acts.span_ticks[start][None, :] > windows[:, None]
     return result
 
 
@@ -333,6 +352,8 @@ def chosen_acts(acts: MemberActs, rows: NDArray[np.bool_]) -> MemberActs:
         event=acts.event[rows],
         time_us=acts.time_us[rows],
         ticks=acts.ticks[rows],
+        span_ticks=acts.span_ticks[rows],
+        object_code=acts.object_code[rows],
         group=group,
         order=np.argsort(group, kind="stable"),
     )
@@ -368,11 +389,25 @@ def synchrony_test(
     *,
     seed: int,
     n_permutations: int,
+    floors: tuple[float, float] = (1.0, 0.0),
 ) -> SynchronyTest:
     """Test a candidate's synchrony with ``n_permutations`` arrangements.
 
     The p-value is the exact permutation p-value ``(1 + #{T* >= T}) / (1 + n)`` wherever one arrangement is
     as extreme as the data, and the Pearson III tail beyond that.
+
+    Parameters
+    ----------
+    acts
+        Of the candidate.
+    windows_s
+        Windows in seconds, ascending.
+    seed, n_permutations
+        Of the null.
+    floors
+        Least effect ratio and kappa: among the windows that hold both the one of the largest excess is told.
+        (In sessions shorter than a window everybody is together by chance too; the ratio there is bounded,
+        whatever the group does.)
     """
     windows = window_ticks(windows_s)
     rng = generator(seed, "synchrony", acts.key, n_permutations)
@@ -388,9 +423,10 @@ def synchrony_test(
     p_value = p_exact
     if n_over == 0:
         p_value = min(p_exact, float(np.exp(max(log_upper_tail(float(joined), joined_null), -700.0))))
-    best = int(np.argmax(excess))
+    n_acts = told_objects(acts, windows)[:, acts.obj].sum(axis=1)
     ratio = (observed + 1) / (mean + 1)
-    kappa = (observed - mean) / np.maximum(len(acts) - mean, 1e-9)
+    kappa = (observed - mean) / np.maximum(n_acts - mean, 1e-9)
+    best = _told_window(excess, ratio, kappa, floors)
     spread = float(joined_null.std(ddof=1))
     return SynchronyTest(
         window_s=float(windows_s[best]),
@@ -405,6 +441,14 @@ def synchrony_test(
         z=float((joined - joined_null.mean()) / max(spread, _MIN_SD)),
         n_permutations=n_permutations,
     )
+
+
+def _told_window(
+    excess: FloatArray, ratio: FloatArray, kappa: FloatArray, floors: tuple[float, float]
+) -> int:
+    """The window of the largest excess among those that hold the floors at 3 sd or more, else among all."""
+    holds = (ratio >= floors[0]) & (kappa >= floors[1]) & (excess >= 3)
+    return int(np.argmax(np.where(holds, excess, -np.inf) if holds.any() else excess))
 
 
 def benjamini_hochberg(p_values: FloatArray) -> FloatArray:

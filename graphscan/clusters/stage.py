@@ -22,7 +22,7 @@ from graphscan.clusters.detection import (
 )
 from graphscan.clusters.incidence import layer_incidence
 from graphscan.clusters.membership import shared_part
-from graphscan.clusters.significance import SynchronyTest, synchrony_test
+from graphscan.clusters.significance import SynchronyTest
 from graphscan.network.layers import EncodedEvents, Layer
 from graphscan.settings import ClusterSettings
 
@@ -109,7 +109,13 @@ def detect_clusters(
         tell(f"clusters: {name}", 0, 0)
         incidence = layer_incidence(layer, events, session_gap_s=settings.session_gap_s)
         problem = LayerProblem(
-            name, incidence, layer.definition.is_conversation, settings, seed, events.resolution_us
+            name,
+            incidence,
+            layer.definition.is_conversation,
+            layer.definition.birth == "session",
+            settings,
+            seed,
+            events.resolution_us,
         )
         problems[name] = problem
         folds[name] = object_folds(problem)
@@ -197,9 +203,7 @@ def supporting_layers(
             or acts.log_arrangements < settings.min_log_arrangements
         ):
             continue
-        test = synchrony_test(
-            acts, problem.windows_s, seed=problem.seed, n_permutations=settings.permutations[2]
-        )
+        test = problem.test(acts, settings.permutations[2])
         candidate = Candidate(cluster.members, "support", -1, 0.0)
         results.append(TestedCandidate(problem.layer, candidate, acts.n_objects, test))
     corrected = []

@@ -151,4 +151,5 @@ def edge_excess(
     key, wanted = graph.a * n + graph.b, a * n + b
     place = np.minimum(np.searchsorted(key, wanted), len(key) - 1)
     weight = np.where(key[place] == wanted, graph.weight[place], 0.0)
-    return weight - strength[a] * strength[b] / (2 * graph.weight.sum())
+    excess: FloatArray = weight - strength[a] * strength[b] / (2 * graph.weight.sum())
+    return excess
