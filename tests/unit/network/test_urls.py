@@ -152,7 +152,7 @@ _url = st.builds(
                     "b=%7e",
                     "at_customx=1",
                     "ref_src=a/b?c",
-                    "x=K",
+                    "x=\u212a",
                 ]
             ),
             max_size=5,
