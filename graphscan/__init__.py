@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from graphscan.configuration import load_settings as load_settings
     from graphscan.errors import GraphscanError as GraphscanError
+    from graphscan.estimators import ClusterDetector as ClusterDetector
+    from graphscan.estimators import CoActionNetwork as CoActionNetwork
     from graphscan.events.reading import load_events as load_events
     from graphscan.network.table import co_action_network as co_action_network
     from graphscan.settings import Settings as Settings
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "ClusterDetector": "graphscan.estimators",
+    "CoActionNetwork": "graphscan.estimators",
     "EventStore": "graphscan.store.events",
     "GraphscanError": "graphscan.errors",
     "Settings": "graphscan.settings",
@@ -28,6 +32,8 @@ _PUBLIC = {
     "simulate_world": "graphscan.simulate.worlds",
 }
 __all__ = [
+    "ClusterDetector",
+    "CoActionNetwork",
     "EventStore",
     "GraphscanError",
     "Settings",
