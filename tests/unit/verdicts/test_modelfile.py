@@ -6,6 +6,7 @@ import io
 import json
 import pickle
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 
 from graphscan.errors import EXIT_INCOMPATIBLE, EXIT_USAGE, GraphscanError
 from graphscan.verdicts import modelfile
+from graphscan.verdicts.heads import Head, fitted_scorer
 from graphscan.verdicts.modelfile import (
     MANIFEST,
     default_model_path,
@@ -22,6 +24,21 @@ from graphscan.verdicts.modelfile import (
     write_model,
 )
 from graphscan.verdicts.training import GENERAL, Model
+
+
+@pytest.fixture(scope="module")
+def model_with_trees(model: Model) -> Model:
+    """The model with a boosting in each head, however few accounts it was trained on."""
+    rng = np.random.default_rng(0)
+
+    def grown(head: Head) -> Head:
+        scores = rng.random((200, len(head.signal_ids)))
+        y = (scores.sum(axis=1) >= np.median(scores.sum(axis=1))).astype(np.int64)
+        scorer = fitted_scorer(scores, y, np.ones(200), boosting=True, seed=0)
+        assert scorer.boosting is not None
+        return replace(head, scorer=scorer)
+
+    return replace(model, behaviour=grown(model.behaviour), full=grown(model.full))
 
 
 def members_of(payload: bytes) -> dict[str, bytes]:
@@ -45,7 +62,8 @@ def refused(path: Path) -> GraphscanError:
     return caught.value
 
 
-def test_a_model_comes_back_as_it_was(model: Model, tmp_path: Path) -> None:
+def test_a_model_comes_back_as_it_was(model_with_trees: Model, tmp_path: Path) -> None:
+    model = model_with_trees
     path = tmp_path / "m.skops"
     sha256 = write_model(model, path)
     again = read_model(path)
@@ -100,7 +118,10 @@ def test_a_foreign_skops_file_is_refused(tmp_path: Path) -> None:
     refused(path)
 
 
-def test_types_that_are_not_trusted_are_refused_though_the_hash_fits(model: Model, tmp_path: Path) -> None:
+def test_types_that_are_not_trusted_are_refused_though_the_hash_fits(
+    model_with_trees: Model, tmp_path: Path
+) -> None:
+    model = model_with_trees
     members = members_of(model_bytes(model))
     text = members["schema.json"].decode()
     assert '"HistGradientBoostingClassifier"' in text
