@@ -133,10 +133,6 @@ class ClusterSettings(Section):
         default=0.20,
         description="Effect floor: share of the possible synchrony beyond chance that is realised.",
     )
-    min_session_kappa: Share = Field(
-        default=0.35,
-        description="Effect floor of a cluster in a chat layer, where sessions bring people together anyway.",
-    )
     windows_s: tuple[PositiveFloat, ...] = Field(
         default=(60.0, 600.0, 3_600.0, 14_400.0, 43_200.0),
         min_length=1,

@@ -31,6 +31,7 @@ _TRIMMED_SHARE: Final = 0.2
 # The guards take away part of the evidence too, so they ask for half of each effect floor.
 _FLOORS: Final = 0.5
 _CROWD_DRAWS: Final = 99
+_SESSION_SD: Final = 3.0
 
 
 def passing_test(problem: LayerProblem, acts: MemberActs, floors: float = 1.0) -> SynchronyTest | None:
@@ -51,8 +52,10 @@ def stands_the_guards(problem: LayerProblem, acts: MemberActs, test: SynchronyTe
     """Whether synchrony is left when late objects, hours of the day and the crowd are accounted for."""
     variants = [without_extreme_objects(acts), same_hours_acts(acts)]
     if problem.has_sessions:
-        # Sessions bring people together by their length alone, and the classes below take off only a part.
-        if test.kappa < problem.settings.min_session_kappa:
+        # Sessions bring people together by their length alone, and the classes below take off only a part:
+        # a small group's kappa must be above the floor beyond its own chance.
+        spread = test.null_sd * test.kappa / max(test.statistic - test.null_mean, 1e-9)
+        if test.kappa - _SESSION_SD * spread < problem.settings.min_kappa:
             return False
         variants.append(same_span_acts(acts))
     return all(
