@@ -365,8 +365,7 @@ def log_upper_tail(value: float, sample: FloatArray) -> float:
     With negative skew the fitted tail has an end, beyond which it would claim p = 0; the normal tail, which
     is heavier there, is used instead.
     """
-    from scipy.special import gammaincc, log_ndtr
-    from scipy.stats import gamma
+    from scipy.special import gammaincc, gammaln, log_ndtr
 
     sd = float(sample.std(ddof=1))
     if sd == 0:
@@ -380,7 +379,11 @@ def log_upper_tail(value: float, sample: FloatArray) -> float:
     if x <= 0:
         return 0.0
     tail = float(gammaincc(shape, x))
-    return float(np.log(tail)) if tail > 1e-280 else float(gamma.logsf(x, shape))
+    if tail > 1e-280:
+        return float(np.log(tail))
+    # Beyond the smallest double: the head of Legendre's continued fraction of the incomplete gamma function.
+    fraction = x + 1 - shape + (shape - 1) / (x + 3 - shape)
+    return float(shape * np.log(x) - x - np.log(fraction) - gammaln(shape))
 
 
 def synchrony_test(
