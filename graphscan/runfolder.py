@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -56,6 +56,12 @@ class RunFolder:
         text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
         with _writing(self.scratch / name) as path:
             path.write_text(text + "\n", encoding="utf-8")
+
+    def write_lines(self, name: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Write NDJSON, one object a row."""
+        text = "".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n" for row in rows)
+        with _writing(self.scratch / name) as path:
+            path.write_text(text, encoding="utf-8")
 
     def finish(self) -> None:
         """Write ``DONE`` and give the folder its name."""

@@ -11,7 +11,7 @@ import json
 import os
 import resource
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from graphscan.clusters.stage import Detection
-    from graphscan.clusters.tables import ClusterTables
     from graphscan.events.reading import Reading
-    from graphscan.network.layers import EncodedEvents, Layer
+    from graphscan.judgement import Judge, Judgement
+    from graphscan.network.layers import Layer
 
 OnProgress = Callable[[str, int, int], None]
 
@@ -118,10 +118,11 @@ def sweep(
     since_us: int | None = None,
     until_us: int | None = None,
     named: Mapping[str, str] | None = None,
+    by: Judge | None = None,
     force: bool = False,
     on_progress: OnProgress | None = None,
 ) -> SweepResult:
-    """Read events, find and test clusters, and write a run folder.
+    """Read events, find and test clusters, judge every account, and write a run folder.
 
     Parameters
     ----------
@@ -137,6 +138,8 @@ def sweep(
         The period swept, microseconds UTC, the end excluded; all events if None.
     named
         What the manifest calls a source that is no file of the user's own, by its path.
+    by
+        Model, policy and past decisions (`graphscan.judgement.judge`); those of the package if None.
     force
         Replace a folder that is not empty.
     on_progress
@@ -150,9 +153,11 @@ def sweep(
         written.
     """
     from graphscan.events.reading import read_events
+    from graphscan.judgement import judge
     from graphscan.store.events import EventStore
 
     settings = settings or Settings()
+    by = by or judge()
     target = Path(out)
     # A finished folder may be that of this very run: only its events can tell.
     earlier = finished_run_id(target)
@@ -172,14 +177,14 @@ def sweep(
             _filled(store, reading, folder, settings, books)
             table = store.table(since_us=since_us, until_us=until_us)
             stage.n_rows = reading.ledger.read
-        run_id = run_identity(table, settings, since_us, until_us)
+        run_id = run_identity(table, settings, since_us, until_us, by)
         if run_id == earlier and not force:
             folder.discard()
             manifest = json.loads((target / MANIFEST).read_text(encoding="utf-8"))
             return SweepResult(target, run_id, False, manifest)
         if earlier is not None and not force:
             new_run_folder(target)  # raises: the folder belongs to another run
-        manifest = _swept(table, reading, folder, settings, run_id, (since_us, until_us), books)
+        manifest = _swept(table, reading, folder, settings, run_id, (since_us, until_us), by, books)
         folder.finish()
         return SweepResult(target, run_id, True, manifest)
     except BaseException:
@@ -208,8 +213,10 @@ def _filled(store: Any, reading: Reading, folder: RunFolder, settings: Settings,
     require_within_budget(reading.ledger, reading.rejects)
 
 
-def run_identity(events: pa.Table, settings: Settings, since_us: int | None, until_us: int | None) -> str:
-    """Identity of a run: the same events, settings, period and release give the same.
+def run_identity(
+    events: pa.Table, settings: Settings, since_us: int | None, until_us: int | None, by: Judge
+) -> str:
+    """Identity of a run: the same events, settings, period, judge and release give the same.
 
     How the events were spread over files, and in which order, does not count.
     """
@@ -217,7 +224,8 @@ def run_identity(events: pa.Table, settings: Settings, since_us: int | None, unt
 
     from graphscan import __version__
 
-    digest = hashlib.sha256(f"{__version__}\0{settings.sha256()}\0{since_us}\0{until_us}".encode())
+    context = (__version__, settings.sha256(), since_us, until_us, by.model_sha256, by.policy, by.decisions)
+    digest = hashlib.sha256(repr(context).encode())
     for start in range(0, events.num_rows, _SLICE_ROWS):
         part = _without_hidden_bytes(pa.concat_tables([events.slice(start, _SLICE_ROWS)]).combine_chunks())
         sink = pa.BufferOutputStream()
@@ -280,12 +288,14 @@ def _swept(
     settings: Settings,
     run_id: str,
     period: tuple[int | None, int | None],
+    by: Judge,
     books: _Books,
 ) -> dict[str, Any]:
     """Run the stages and write their tables; gives the manifest."""
     from graphscan.clusters.stage import detect_clusters
     from graphscan.clusters.tables import cluster_tables, edges_with_excess
     from graphscan.events.ledger import write_rejects
+    from graphscan.judgement import judged
     from graphscan.network.layers import encoded_events, layer_definitions, layer_events, layer_table
     from graphscan.network.table import layers_network
 
@@ -315,10 +325,13 @@ def _swept(
     with books.timed("evidence") as stage:
         clusters = cluster_tables(detection, events, seed=settings.seed)
         stage.n_rows = clusters.evidence.num_rows
-    with books.timed("write") as stage:
-        accounts = account_table(events, clusters)
+    with books.timed("verdicts") as stage:
+        judgement = judged(table, edges, clusters, by, run_id=run_id)
+        accounts = judgement.verdicts.accounts
         stage.n_rows = accounts.num_rows
-        _write_tables(folder, accounts, clusters, edges)
+    with books.timed("write") as stage:
+        stage.n_rows = accounts.num_rows
+        _write_tables(folder, judgement, edges)
         write_rejects(folder.scratch / REJECTS, reading.rejects)
     manifest = {
         **_manifest_head(reading, settings, run_id, period, books.named),
@@ -329,22 +342,39 @@ def _swept(
         ),
         "n_accounts": accounts.num_rows,
         "n_clusters": clusters.clusters.num_rows,
-        "tiers": {"none": accounts.num_rows},
-        "warnings": [*reading.warnings, *network.warnings],
+        "model_sha256": by.model_sha256,
+        "tiers": dict(judgement.verdicts.tier_counts),
+        "circuit_breaker": judgement.verdicts.breaker_tripped,
+        "warnings": [*reading.warnings, *network.warnings, *_breaker_warning(judgement)],
     }
     folder.write_json(MANIFEST, manifest)
     return manifest
 
 
-def _write_tables(folder: RunFolder, accounts: pa.Table, clusters: ClusterTables, edges: pa.Table) -> None:
-    for name, table in (("accounts", accounts), ("clusters", clusters.clusters)):
+def _write_tables(folder: RunFolder, judgement: Judgement, edges: pa.Table) -> None:
+    import pyarrow as pa
+
+    clusters, verdicts = judgement.clusters, judgement.verdicts
+    for name, table in (("accounts", verdicts.accounts), ("clusters", clusters.clusters)):
         folder.write_csv(name, table)
         folder.write_parquet(name, table)
     folder.write_parquet("cluster_tests", clusters.tests)
     folder.write_parquet("members", clusters.members)
-    folder.write_parquet("evidence", clusters.evidence)
+    folder.write_parquet("evidence", pa.concat_tables([clusters.evidence, verdicts.evidence]))
     folder.write_parquet("explanations", clusters.explanations)
+    folder.write_parquet("account_reasons", verdicts.explanations)
     folder.write_parquet("edges", edges)
+    folder.write_lines("statements.ndjson", judgement.statements)
+    folder.write_lines("actions.ndjson", [asdict(action) for action in judgement.actions])
+
+
+def _breaker_warning(judgement: Judgement) -> list[str]:
+    if not judgement.verdicts.breaker_tripped:
+        return []
+    return [
+        "The circuit breaker stopped this sweep: more accounts met the conditions of a termination than the "
+        "policy allows at once. All of them are at review, and there is no action list."
+    ]
 
 
 def _capped_in_discovery(detection: Detection, layers: Sequence[Layer]) -> list[dict[str, object]]:
@@ -358,38 +388,3 @@ def _capped_in_discovery(detection: Detection, layers: Sequence[Layer]) -> list[
         }
         for name, obj, n_rows, n_kept in detection.capped
     ]
-
-
-def account_table(events: EncodedEvents, clusters: ClusterTables) -> pa.Table:
-    """One row for every account with an event, with its cluster of smallest q."""
-    import numpy as np
-    import pyarrow as pa
-
-    q_of = dict(
-        zip(clusters.clusters["cluster_id"].to_pylist(), clusters.clusters["q_time"].to_pylist(), strict=True)
-    )
-    best: dict[str, tuple[float, str, bool]] = {}
-    for row in clusters.members.to_pylist():
-        claim = (q_of[row["cluster_id"]], row["cluster_id"], row["in_core"])
-        if row["account_id"] not in best or claim < best[row["account_id"]]:
-            best[row["account_id"]] = claim
-    ids = events.account_ids.to_pylist()
-    n = len(ids)
-    empty = pa.repeat(pa.scalar("{}"), n)
-    return pa.table(
-        {
-            "account_id": events.account_ids,
-            "tier": pa.repeat(pa.scalar("none"), n),
-            "p_automation": pa.nulls(n, pa.float64()),
-            "p_farm": pa.nulls(n, pa.float64()),
-            "coverage": empty,
-            "surfaces_active": empty,
-            "surfaces_automated": empty,
-            "cluster_id": pa.array([best[i][1] if i in best else None for i in ids], pa.string()),
-            "in_core": pa.array([best[i][2] if i in best else False for i in ids], pa.bool_()),
-            "evidence_families": pa.repeat(pa.scalar("[]"), n),
-            "reasons": pa.repeat(pa.scalar("[]"), n),
-            "n_events": pa.array(np.bincount(events.account, minlength=n).astype(np.int64)),
-            "insufficient_evidence": pa.nulls(n, pa.bool_()),
-        }
-    )

@@ -24,12 +24,14 @@ from graphscan.cli.inputs import keep_pandas_out_of_arrow, mapping_of, optional_
 from graphscan.cli.options import settings_from, settings_options
 from graphscan.cli.output import Output, output_options
 from graphscan.cli.progress import StageProgress
-from graphscan.errors import EXIT_USAGE, GraphscanError
+from graphscan.errors import EXIT_FINDINGS, EXIT_USAGE, GraphscanError
 
 if TYPE_CHECKING:
+    from graphscan.judgement import Judge
     from graphscan.sweep import SweepResult
 
 SHOWN_CLUSTERS: Final = 10
+TIERS: Final = ("none", "warn", "limit", "review", "terminate")
 
 
 @click.command()
@@ -44,6 +46,14 @@ SHOWN_CLUSTERS: Final = 10
 )
 @click.option("--from-neo4j", is_flag=True, help="Read the events from Neo4j instead of files.")
 @click.option("--neo4j", is_flag=True, help="Write what was found into Neo4j as well.")
+@click.option("--policy", metavar="FILE", help="Policy file of the tiers. Default: the one of the package.")
+@click.option(
+    "--model", metavar="FILE", help="Model file of `graphscan train`. Default: the one of the package."
+)
+@click.option("--allow-list", metavar="FILE", help="Accounts that the platform exempts, one id a line.")
+@click.option(
+    "--fail-on", type=click.Choice(TIERS[1:]), help="Exit 10 if an account is at this tier or above."
+)
 @click.option("--force", is_flag=True, help="Replace the run folder if it is not empty.")
 @settings_options
 @output_options
@@ -87,6 +97,7 @@ def command(out: Output, /, **options: Any) -> None:
             since_us=since_us,
             until_us=until_us,
             named=named,
+            by=_judge(options),
             force=options["force"],
             on_progress=progress,
         )
@@ -102,6 +113,37 @@ def command(out: Output, /, **options: Any) -> None:
         out.result(_document(result), *_shown(result))
     if pending is not None:
         raise pending
+    _fail_on_findings(result, options["fail_on"])
+
+
+def _judge(options: dict[str, Any]) -> Judge:
+    from graphscan.judgement import judge
+    from graphscan.verdicts.decisions import Decisions, read_allow_list
+
+    allowed = read_allow_list(options["allow_list"]) if options["allow_list"] else frozenset()
+    return judge(model=options["model"], policy=options["policy"], decisions=Decisions(allow_list=allowed))
+
+
+def _fail_on_findings(result: SweepResult, tier: str | None) -> None:
+    """Exit 10 for the circuit breaker, and for findings at or above the tier asked for."""
+    if result.manifest["circuit_breaker"]:
+        raise GraphscanError(
+            "the circuit breaker stopped the terminations of this sweep",
+            where=str(result.run_dir),
+            mend="look at the accounts at review; if they are right, raise the limit in the policy file",
+            exit_code=EXIT_FINDINGS,
+        )
+    if tier is not None:
+        above = {
+            t: n for t, n in result.manifest["tiers"].items() if TIERS.index(t) >= TIERS.index(tier) and n
+        }
+        if above:
+            raise GraphscanError(
+                "accounts at or above --fail-on: " + ", ".join(f"{n:,} {t}" for t, n in above.items()),
+                where=str(result.run_dir),
+                mend="see accounts.csv, and `graphscan explain ACCOUNT --run DIR`",
+                exit_code=EXIT_FINDINGS,
+            )
 
 
 def _handed_over(result: SweepResult, out: Output, progress: StageProgress) -> GraphscanError | None:
