@@ -11,14 +11,9 @@ import pytest
 
 from graphscan.errors import EXIT_USAGE, GraphscanError
 from graphscan.signals import ClusterFrames, account_signals
-from graphscan.verdicts.assessment import (
-    ACCOUNT_SCHEMA,
-    EVIDENCE_SCHEMA,
-    EXPLANATION_SCHEMA,
-    Verdicts,
-    verdicts,
-)
+from graphscan.verdicts.assessment import Verdicts, verdicts
 from graphscan.verdicts.decisions import Decisions, PastDecision
+from graphscan.verdicts.frames import ACCOUNT_SCHEMA, EVIDENCE_SCHEMA, EXPLANATION_SCHEMA
 from graphscan.verdicts.modelfile import read_model
 from graphscan.verdicts.policy import TIERS, ExecutionPolicy, Policy
 from graphscan.verdicts.reasons import REASONS
