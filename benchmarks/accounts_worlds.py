@@ -137,6 +137,11 @@ def _requirements(counts: Counter[tuple[str, str, str]], wide: Counter[tuple[str
         f"people, assisted or framed at terminate: {share(('terminate',))}",
         f"people at limit or review: {share(('limit', 'review'))}",
     ]
+    apart = [key for key in people if not key[0].endswith(": push")]
+    flagged = sum(counts[key] for key in apart if key[2] in ("limit", "review"))
+    lines.append(
+        f"the same, people of one push notification apart: {Share(flagged, sum(counts[k] for k in apart))}"
+    )
     for kind in ("heartbeat", "farm"):
         cells = [(k, t) for k, s, t in counts if k.endswith(f": {kind}") and s == "100+"]
         of = sum(counts[(k, "100+", t)] for k, t in cells)
