@@ -23,6 +23,7 @@ from graphscan.clusters.detection import (
 from graphscan.clusters.incidence import layer_incidence
 from graphscan.clusters.membership import shared_part
 from graphscan.clusters.significance import SynchronyTest
+from graphscan.clusters.weak import weak_clusters, weak_tests
 from graphscan.network.layers import EncodedEvents, Layer
 from graphscan.settings import ClusterSettings
 
@@ -139,6 +140,14 @@ def detect_clusters(
     for problem in problems.values():
         tell(f"assembling: {problem.layer}", 0, 0)
         found.extend(layer_clusters(problem, tested))
+    if settings.weak:
+        apart = {n: _members_of(found, n) for n in problems}
+        weak = weak_tests(
+            list(problems.values()), apart=apart, on_world=lambda *n: tell("weak layer: decoy worlds", *n)
+        )
+        for problem in problems.values():
+            found.extend(weak_clusters(problem, weak, first_number=len(tested)))
+        tested.extend(weak)
     clusters = []
     for cluster in merged_over_layers(found):
         support, further = supporting_layers(cluster, problems)
@@ -146,6 +155,11 @@ def detect_clusters(
         clusters.append(replace(cluster, layers=(*cluster.layers, *support)))
     clusters.sort(key=lambda c: (c.q_value, -len(c.members), tuple(c.members.tolist())))
     return Detection(clusters, tested, problems, capped)
+
+
+def _members_of(found: Sequence[LayerCluster], layer: str) -> IntArray:
+    members = [c.members for c in found if c.layer == layer]
+    return np.unique(np.concatenate(members)) if members else np.empty(0, np.int64)
 
 
 def merged_over_layers(found: Sequence[LayerCluster]) -> list[Cluster]:
