@@ -134,10 +134,14 @@ def create_events(event: EventType, properties: Sequence[str]) -> str:
 
 
 def create_replies() -> str:
-    """Create the REPLY_TO relationships of ``$rows``: [content, parent]."""
+    """Create the REPLY_TO relationships of ``$rows``: [content, parent].
+
+    An event is created once, so its reply is new too; a MERGE would lock both contents, and writers would
+    wait for one another at every post that many answer.
+    """
     return (
         "UNWIND $rows AS row MATCH (c:Content {content_id: row[0]}) MATCH (p:Content {content_id: row[1]}) "
-        f"MERGE (c)-[r:{REPLY_TO.name}]->(p) ON CREATE SET r.{OWNER} = $owner"
+        f"CREATE (c)-[:{REPLY_TO.name} {{{OWNER}: $owner}}]->(p)"
     )
 
 
