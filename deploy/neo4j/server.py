@@ -220,7 +220,7 @@ def is_ours(server: Server) -> bool:
     if not pid:
         return False
     shown = subprocess.run(
-        ["ps", "-o", "stat=,args=", "-p", str(pid)], capture_output=True, text=True, check=False
+        ["ps", "-ww", "-o", "stat=,args=", "-p", str(pid)], capture_output=True, text=True, check=False
     )
     line = shown.stdout.strip()
     return bool(line) and not line.startswith("Z") and f"--home-dir={server.home}" in line

@@ -76,6 +76,8 @@ def neo4j_home() -> Iterator[neo4j_server.Server]:
         except neo4j_server.ServerError as error:
             pytest.fail(f"the tests need a Neo4j server: {error}")
         yield server
+        # A server that the tests started and cannot end would stay behind unseen.
+        assert neo4j_server.stop(server)
     finally:
         neo4j_server.stop(server)
         shutil.rmtree(home, ignore_errors=True)

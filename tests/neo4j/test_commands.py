@@ -85,6 +85,7 @@ def test_bulk_import_gives_the_same_graph(run_cli: Any, events_file: Path, tmp_p
             assert missing_schema(connection) == ()
             report = load_events(events, connection)
             assert (report.known, report.known_batches) == (400, report.batches)
+        assert neo4j_server.stop(home)
     finally:
         neo4j_server.stop(home)
 
