@@ -144,7 +144,7 @@ def finished_run_id(folder: Path) -> str | None:
             return None
         run_id = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["run_id"]
         return str(run_id)
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 

@@ -236,17 +236,26 @@ def run_identity(
 
 
 def _without_hidden_bytes(part: pa.Table) -> pa.Table:
-    """The table with a value under every null: what stands there otherwise is whatever the memory held."""
+    """The table as bytes that its values alone decide.
+
+    Under a null, and behind the last bit of a bitmap, stands whatever the memory held. So there are neither
+    nulls nor bitmaps here: a column beside each tells by whole bytes what is known.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
+
+    from graphscan.events.identity import list_as_text
 
     columns = {}
     for field_ in part.schema:
         column = part[field_.name]
-        if pa.types.is_boolean(field_.type) or pa.types.is_floating(field_.type):
-            columns[f"{field_.name} is known"] = pc.is_valid(column)
-            column = pc.fill_null(column, pa.scalar(0).cast(field_.type))
-        columns[field_.name] = column
+        if pa.types.is_list(field_.type):
+            column = list_as_text(column)
+        if column.null_count or field_.nullable:
+            columns[f"{field_.name} is known"] = pc.is_valid(column).cast(pa.uint8())
+            empty = "" if pa.types.is_string(column.type) else pa.scalar(0).cast(column.type)
+            column = pc.fill_null(column, empty)
+        columns[field_.name] = column.cast(pa.uint8()) if pa.types.is_boolean(column.type) else column
     return pa.table(columns)
 
 

@@ -127,8 +127,9 @@ def excess_graph(graph: AccountGraph, n_accounts: int) -> AccountGraph:
 
     ``s`` is an account's strength and ``m`` half the sum of all strengths, that is, the sum of the weights.
     """
-    if not len(graph):
-        return graph
+    if not graph.weight.any():  # everybody is everywhere: nothing is in excess
+        none = graph.a[:0]
+        return AccountGraph(none, none, graph.weight[:0], none, graph.capped)
     strength = np.bincount(graph.a, graph.weight, n_accounts) + np.bincount(graph.b, graph.weight, n_accounts)
     excess = graph.weight - strength[graph.a] * strength[graph.b] / (2 * graph.weight.sum())
     keep = excess > 0
@@ -144,7 +145,7 @@ def edge_excess(
     has any weight.
     """
     graph = moment_graph(incidence, window_us, max_pairs_per_object=max_pairs_per_object)
-    if not len(graph):
+    if not graph.weight.any():
         return np.full(len(a), np.nan)
     n = incidence.n_accounts
     strength = np.bincount(graph.a, graph.weight, n) + np.bincount(graph.b, graph.weight, n)

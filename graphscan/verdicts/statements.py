@@ -214,7 +214,7 @@ def _signals_by_account(verdicts: Verdicts) -> dict[str, list[dict[str, Any]]]:
         for i, (k, h) in enumerate(zip(table["kind"].to_pylist(), table["holds"].to_pylist(), strict=True))
         if k == "signal" and h
     ]
-    for one in table.take(keep).to_pylist():
+    for one in table.take(keep).to_pylist() if keep else []:
         result.setdefault(one["account_id"], []).append(
             {
                 "code": one["code"],
