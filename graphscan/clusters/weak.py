@@ -5,7 +5,7 @@ shared objects alone say nothing. So all of the data is used for discovery, and 
 test on: the best of many groups looks good in any data. Instead the whole step is run again on *decoy
 worlds*, in which every account's own delays are permuted among objects of like size. A group is a
 find only if it scores higher than the best group of every decoy world. That bounds its p-value by
-``1 / (1 + n_decoys)``, over all groups, windows and layers together (a Monte Carlo test of the maximum:
+``1 / (1 + n_decoys)``, over all groups of all layers together (a Monte Carlo test of the maximum:
 Dwass, Annals of Mathematical Statistics 28:181-187, 1957; Westfall & Young 1993), and says no more than that.
 
 Fans are quick in every decoy world too. They would set the bound for everybody, so a group is scored by what
@@ -21,10 +21,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from graphscan.clusters.assembly import LayerCluster, layer_clusters
+from graphscan.clusters.assembly import LayerCluster
 from graphscan.clusters.candidates import Candidate, dense_groups
-from graphscan.clusters.detection import LayerProblem, TestedCandidate
+from graphscan.clusters.detection import LayerProblem, TestedCandidate, tested_synchrony
+from graphscan.clusters.guards import passing_test, stands_the_guards
 from graphscan.clusters.incidence import Incidence
+from graphscan.clusters.membership import Membership, membership, shared_part
 from graphscan.clusters.weights import AccountGraph, moment_graph
 from graphscan.entropy import generator
 
@@ -34,7 +36,7 @@ FloatArray = NDArray[np.float64]
 WINDOWS_S: Final = (60.0, 600.0)
 N_DECOYS: Final = 20
 N_REFERENCES: Final = 10
-RESOLUTION: Final = 4.0
+MAX_RESOLUTION: Final = 4.0
 NAMING_COST: Final = 0.25
 
 _LEAST_STRATUM: Final = 5
@@ -123,7 +125,10 @@ def weak_tests(
 def weak_clusters(
     problem: LayerProblem, tests: Sequence[TestedCandidate], *, first_number: int = 0
 ) -> list[LayerCluster]:
-    """Clusters of one layer from `weak_tests`: settled, and through the same floors and guards as any other.
+    """Clusters of one layer from `weak_tests`: through the same floors and guards as any other.
+
+    Of finds that overlap by half the one with the most synchrony is kept. Members are settled once: where
+    each meets only few others, everyone who leaves takes the company of the next.
 
     Parameters
     ----------
@@ -134,14 +139,43 @@ def weak_clusters(
     first_number
         Number of the first of ``tests`` among all candidates.
     """
-    return [
-        replace(
-            cluster,
-            candidate=cluster.candidate + first_number,
-            candidates=tuple(k + first_number for k in cluster.candidates),
-        )
-        for cluster in layer_clusters(problem, tests)
-    ]
+    found = [k for k, t in enumerate(tests) if t.layer == problem.layer and t.found(problem.settings)]
+    evidence = {k: tested_synchrony(tests[k]) for k in found}
+    found.sort(key=lambda k: (evidence[k].null_mean - evidence[k].statistic, k))
+    clusters: list[LayerCluster] = []
+    for k in found:
+        members = tests[k].candidate.members
+        if any(shared_part(members, c.members) >= 0.5 for c in clusters):
+            continue
+        belonging = _settled(problem, members)
+        if belonging is not None and all(shared_part(belonging.members, c.members) < 0.5 for c in clusters):
+            number = first_number + k
+            clusters.append(
+                LayerCluster(
+                    problem.layer,
+                    belonging.members,
+                    belonging.is_core,
+                    number,
+                    evidence[k],
+                    tests[k].q_value,
+                    (number,),
+                )
+            )
+    return clusters
+
+
+def _settled(problem: LayerProblem, members: IntArray) -> Membership | None:
+    """The membership of a find; None where those who belong miss a floor, a guard or a core."""
+    test = passing_test(problem, problem.acts(members))
+    if test is None:
+        return None
+    belonging = membership(problem.acts(members), test.window_s, seed=problem.seed)
+    n_core = int(belonging.is_core.sum())
+    if n_core < problem.settings.min_size or 2 * n_core < len(belonging.members):
+        return None
+    acts = problem.acts(belonging.members)
+    test = passing_test(problem, acts)
+    return belonging if test is not None and stands_the_guards(problem, acts, test) else None
 
 
 def _number_of_decoys(alpha: float) -> int:
@@ -210,12 +244,25 @@ def _graph(problem: LayerProblem, incidence: Incidence, window_s: float) -> Acco
     )
 
 
+def modularity_resolution(n_active: int) -> float:
+    """Resolution of Leiden's modularity: A / 500, from 1 to 4.
+
+    A group is divided where its share of all weight times the resolution nears one. At 4 a farm stays apart
+    from its surroundings in a large layer; a small one, of which it is a good part, would see it in pieces.
+    """
+    return min(max(n_active / 500, 1.0), MAX_RESOLUTION)
+
+
 def _world_groups(problem: LayerProblem, incidence: Incidence, window_s: float) -> WorldGroups:
     graph = _graph(problem, incidence, window_s)
     # One seed for all worlds: the data must not be treated differently from its decoys.
     seed = int(generator(problem.seed, "leiden", "weak", round(window_s)).integers(2**31))
     members = dense_groups(
-        graph, (RESOLUTION,), seed=seed, min_size=problem.settings.min_size, objective="modularity"
+        graph,
+        (modularity_resolution(incidence.n_active),),
+        seed=seed,
+        min_size=problem.settings.min_size,
+        objective="modularity",
     )
     label = np.full(incidence.n_accounts, -1, np.int32)
     for number, group in enumerate(members):
@@ -290,7 +337,7 @@ def decoy_incidence(problem: LayerProblem, number: int) -> Incidence:
     """
     incidence = problem.incidence
     stratum = _strata(incidence, problem.has_sessions)
-    # In the order of the account's own acts, so that names of accounts and objects change nothing.
+    # One order whatever order the rows came in.
     rows = np.lexsort((incidence.time_us, stratum))
     key = generator(problem.seed, "decoy", number).random(len(rows))
     shuffled = np.lexsort((key, stratum[rows]))
