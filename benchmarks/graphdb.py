@@ -142,9 +142,10 @@ def wipe(connection: Connection) -> None:
 def query_times(connection: Connection) -> list[tuple[str, float, float, int]]:
     """Name, median and slowest seconds of both forms of every reading query, and its rows."""
     clusters = [
-        row["c"]
+        row["cluster_id"]
         for row in connection.rows(
-            "MATCH (c:Cluster) RETURN c.cluster_id AS c ORDER BY c.size DESC, c LIMIT $n", n=TRIES
+            "MATCH (c:Cluster) RETURN c.cluster_id AS cluster_id ORDER BY c.size DESC, cluster_id LIMIT $n",
+            n=TRIES,
         )
     ]
     found = []
