@@ -312,13 +312,13 @@ def test_a_viral_object_stays_bounded_and_is_named(tmp_path: Path) -> None:
     n = 200_000
     rng = np.random.default_rng(0)
     account = pa.array([f"u{i}" for i in rng.permutation(n)])
-    others = pa.array([f"o{i % 900}" for i in range(3_000)])
+    others = pa.array([f"o{i % 200}" for i in range(600)])
     hot = pa.table(
         {
-            "account_id": pa.concat_arrays([account, account.slice(0, 3_000)]),
-            "action": pa.repeat("repost", n + 3_000),
+            "account_id": pa.concat_arrays([account, account.slice(0, 600)]),
+            "action": pa.repeat("repost", n + 600),
             "object_id": pa.concat_arrays([pa.repeat("viral", n), others]),
-            "timestamp": 1_700_000_000_000 + rng.integers(0, 3_600_000, n + 3_000),
+            "timestamp": 1_700_000_000_000 + rng.integers(0, 3_600_000, n + 600),
         }
     )
     pq.write_table(hot, tmp_path / "viral.parquet")
