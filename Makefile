@@ -18,7 +18,7 @@ endif
 TEST_WORKERS ?= 2
 TESTS ?= tests
 # The benchmarks that `make bench` runs.
-ONLY ?= network sweep
+ONLY ?= network sweep truth
 # Two workers that each start as many threads as there are cores only wait for one another.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1 ARROW_NUM_THREADS=1
 
@@ -76,6 +76,7 @@ format: setup ## Put the code into the project's format
 
 docs: setup ## Write the reference pages and the output shown in the README anew
 	$(BIN)/python -m graphscan.cli.reference docs/reference
+	$(BIN)/python -m graphscan.verdicts.pages docs
 	$(BIN)/python docs/console.py README.md
 
 bench: setup ## Print the tables of benchmarks/README.md (an hour or more; ONLY=network for one)
