@@ -226,7 +226,13 @@ def _shown(result: SweepResult) -> list[Any]:
     ]
     if clusters:
         lines += ["", *_cluster_lines(clusters)]
-    return [*lines, "", f"Everything is in {result.run_dir}."]
+    return [*lines, "", _tier_words(manifest["tiers"]), f"Everything is in {result.run_dir}."]
+
+
+def _tier_words(tiers: dict[str, int]) -> str:
+    """How many accounts are at each tier, the highest first; tiers without accounts are left out."""
+    shown = [f"{tiers[tier]:,} {tier}" for tier in reversed(TIERS) if tiers.get(tier)]
+    return f"Tiers: {', '.join(shown)}." if shown else "Tiers: no account."
 
 
 def _count(n: int, what: str) -> str:

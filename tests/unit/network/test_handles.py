@@ -9,7 +9,24 @@ import pytest
 from graphscan.network.handles import bio_groups, handle_pattern, handle_patterns
 from graphscan.network.tags import tag_list_objects
 
-NAMES = "maria tom anna lee jose fatima chen olga noah aisha ivan mei liam zoe omar nina".split()
+NAMES = [
+    "maria",
+    "tom",
+    "anna",
+    "lee",
+    "jose",
+    "fatima",
+    "chen",
+    "olga",
+    "noah",
+    "aisha",
+    "ivan",
+    "mei",
+    "liam",
+    "zoe",
+    "omar",
+    "nina",
+]
 
 
 @pytest.mark.parametrize(
