@@ -114,7 +114,7 @@ def cluster_frames(events: pa.Table) -> ClusterFrames:
     network = layers_network(
         encoded,
         layers,
-        min_objects=settings.network.min_account_objects,
+        min_objects=settings.network.min_shared_objects,
         max_pairs_per_object=settings.network.max_pairs_per_object,
     )
     found = cluster_tables(detect_clusters(encoded, layers, settings.clusters, seed=0), encoded, seed=0)

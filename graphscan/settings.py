@@ -111,10 +111,10 @@ class NetworkSettings(Section):
         description="Pairs of events that one object may give in one layer; what is beyond is capped, "
         "counted and named in the manifest.",
     )
-    min_account_objects: PositiveInt = Field(
+    min_shared_objects: PositiveInt = Field(
         default=2,
-        description="In a sweep an account counts in a layer from this many distinct objects on (a single "
-        "shared object ties strangers into a clique).",
+        description="In a sweep an edge needs this many shared objects: a single one ties strangers into a "
+        "clique. (`graphscan network` has no such floor unless asked.)",
     )
 
 

@@ -329,7 +329,7 @@ def _swept(
         network = layers_network(
             events,
             layers,
-            min_objects=settings.network.min_account_objects,
+            min_objects=settings.network.min_shared_objects,
             max_pairs_per_object=settings.network.max_pairs_per_object,
         )
         edges = edges_with_excess(
