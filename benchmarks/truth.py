@@ -32,17 +32,21 @@ from graphscan.network.layers import LAYERS, EncodedEvents, Layer, encoded_event
 from graphscan.settings import ClusterSettings
 from graphscan.simulate import World
 from graphscan.simulate.background import Background
-from graphscan.simulate.campaigns import NullGroupSpec
+from graphscan.simulate.campaigns import Action, NullGroupSpec
 from graphscan.simulate.planting import plant
 from graphscan.simulate.truth import SHARING, SIZES, null_world, truth_world
+from graphscan.simulate.worlds import organic_background
 
 DATA = Path(os.environ.get("GRAPHSCAN_DATA", Path(__file__).resolve().parents[1] / "../shared/data"))
-BACKGROUNDS = {
-    "coortweet_ru": "coortweet_ru/events.csv.gz",
-    "aidev_a": "aidev_a/events.parquet",
-    "zulip": "zulip/events.parquet",
-    "simulated": None,
+# Name, file (None is simulated life) and what the campaigns do there (None: what its people mostly do).
+BACKGROUNDS: dict[str, tuple[str | None, Action | None]] = {
+    "coortweet_ru": ("coortweet_ru/events.csv.gz", None),
+    "aidev_a": ("aidev_a/events.parquet", None),
+    "zulip": ("zulip/events.parquet", None),
+    "simulated-reposts": (None, "repost"),
+    "simulated-chats": (None, "chat_message"),
 }
+SIMULATED_EVENTS = {"simulated-reposts": 200_000, "simulated-chats": 60_000}
 LAYER_OF_ACTION = {
     "repost": "co_repost",
     "comment": "co_comment",
@@ -68,8 +72,8 @@ class Tally:
 
 
 def background(name: str) -> Background | None:
-    """A background to plant into; None is simulated life."""
-    path = BACKGROUNDS[name]
+    """A background to plant into; None is simulated life, another one for each seed."""
+    path, _ = BACKGROUNDS[name]
     if path is None:
         return None
     if not (DATA / path).exists():
@@ -157,10 +161,12 @@ def counted(tally: Tally, world: World, clusters: list[set[str]]) -> None:
     tally.n_worlds += 1
 
 
-def null_p_values(ready: Background | None, seed: int, n_groups: int) -> Iterator[tuple[float, bool]]:
+def null_p_values(
+    name: str, ready: Background | None, seed: int, n_groups: int
+) -> Iterator[tuple[float, bool]]:
     """p-value, and whether the floors hold, of groups with habits and objects in common but no offset."""
-    host = ready if ready is not None else null_world(None, seed, n_groups=0).events
-    action = (host if isinstance(host, Background) else Background(host)).main_action()
+    host = ready or Background(organic_background(SIMULATED_EVENTS[name], seed))
+    action = BACKGROUNDS[name][1] or host.main_action()
     kinds = [(k, n, size) for k, n in SHARING for size in SIZES]
     specs = [
         NullGroupSpec(n_accounts=size, n_shared=k, n_objects=n, action=action, camouflage_0_1=0.0)  # type: ignore[arg-type]
@@ -226,7 +232,12 @@ def main() -> None:
         seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
         tallies = {rule: Tally() for rule in PEERS}
         for seed in seeds:
-            world = truth_world(ready, seed)
+            world = truth_world(
+                ready,
+                seed,
+                action=BACKGROUNDS[name][1],
+                n_background_events=SIMULATED_EVENTS.get(name, 0),
+            )
             clusters, *_ = clusters_of(world, layer_of(world, ("farm",)), arguments.weak)
             for rule, groups in clusters.items():
                 counted(tallies[rule], world, groups)
@@ -239,13 +250,18 @@ def _print_nulls(name: str, ready: Background | None, arguments: argparse.Namesp
     planted, whole, n_worlds = 0, 0, arguments.null_seeds
     p_values: list[tuple[float, bool]] = []
     for seed in range(arguments.first_seed, arguments.first_seed + n_worlds):
-        world = null_world(ready, seed)
+        world = null_world(
+            ready,
+            seed,
+            action=BACKGROUNDS[name][1],
+            n_background_events=SIMULATED_EVENTS.get(name, 0),
+        )
         clusters, *_ = clusters_of(world, layer_of(world, ("null_group",)), False)
         kind = {row["account_id"]: row["archetype"] for row in world.truth.to_pylist()}
         for group in clusters["graphscan"]:
             whole += 1
             planted += 2 * sum(kind[a] != "background" for a in group) >= len(group)
-        p_values.extend(null_p_values(ready, seed, arguments.null_groups))
+        p_values.extend(null_p_values(name, ready, seed, arguments.null_groups))
     bound = _upper_bound(planted, n_worlds)
     print(
         f"{n_worlds} worlds without a farm: {planted} clusters of planted groups"

@@ -39,6 +39,7 @@ from graphscan.graphdb.schema import (
 )
 
 ARGUMENTS_FILE: Final = "import.args"
+REPORT_FILE: Final = "import.report"
 # No URL or tag holds it, so lists need no escapes.
 ARRAY_DELIMITER: Final = "\x1f"
 _CSV_TYPES: Final = {pa.list_(pa.string()): ":string[]", pa.bool_(): ":boolean", pa.float64(): ":double"}
@@ -135,7 +136,13 @@ def _written(
         n_nodes += table.num_rows
     ledger = _ledger_table(batches, load_id, events.num_rows)
     arguments.append(_file(target, ledger, f"nodes={LOAD_BATCH.name}"))
-    options = ["--multiline-fields=true", "--array-delimiter=U+001F", "--id-type=string"]
+    options = [
+        "--multiline-fields=true",
+        "--array-delimiter=U+001F",
+        "--id-type=string",
+        # Otherwise it is left in whatever folder the import is started from.
+        f"--report-file={target / REPORT_FILE}",
+    ]
     (target / ARGUMENTS_FILE).write_text("\n".join([*options, *arguments]) + "\n", encoding="utf-8")
     return BulkFiles(target, events.num_rows, n_nodes, n_relationships + reply_table.num_rows)
 
