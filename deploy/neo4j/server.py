@@ -114,6 +114,11 @@ def say(text: str) -> None:
 
 def fetch_libraries(lib: Path) -> None:
     """Copy the jar files of pom.xml with Maven (140 MB, once); a broken copy is done again."""
+    with _locked(lib.parent / f"{lib.name}.lock"):
+        _fetch_libraries(lib)
+
+
+def _fetch_libraries(lib: Path) -> None:
     stamp = lib / ".complete"
     pom = HERE / "pom.xml"
     if stamp.exists() and stamp.read_text() == pom.read_text():
@@ -242,13 +247,17 @@ def answers(server: Server) -> bool:
         return False
 
 
-@contextlib.contextmanager
-def _one_starter(server: Server) -> Iterator[None]:
+def _one_starter(server: Server) -> contextlib.AbstractContextManager[None]:
     """Two starts at once would corrupt each other's files: the second waits."""
+    return _locked(server.home / "start.lock")
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
     import fcntl
 
-    server.home.mkdir(parents=True, exist_ok=True)
-    with (server.home / "start.lock").open("w") as lock:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

@@ -78,7 +78,6 @@ _RULES: Final = (
     Reason("appeal_upheld", "decision", "An appeal was upheld on this evidence."),
     Reason("allow_listed", "decision", "The platform exempts the account."),
     Reason("human_evidence", "guard", "There is strong evidence of a person, or it could not be looked for."),
-    Reason("legitimate_explanation", "guard", "A legitimate explanation fits the group."),
     Reason("shadowed", "guard", "Others follow the account closely; that says nothing about it."),
     Reason(
         "circuit_breaker",

@@ -439,7 +439,6 @@ def _guarded(tier: str, evidence: AccountEvidence) -> tuple[str, str | None]:
         (evidence.verdict == "unsure", REVIEW, "verdict_unsure"),
         (evidence.verdict_on_older_evidence, REVIEW, "decided_before"),
         (evidence.strong_human is not False, REVIEW, "human_evidence"),
-        (evidence.cluster is not None and evidence.cluster.explained, REVIEW, "legitimate_explanation"),
     )
     name = None
     for applies, cap, rule in caps:

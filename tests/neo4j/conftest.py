@@ -27,6 +27,8 @@ import server as neo4j_server  # noqa: E402  the script of `make neo4j`, which i
 HEAP = "1g"
 
 
+# Before xdist reads the groups: two workers would each fetch and start a server.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Everything here shares one server, so one worker runs it all."""
     for item in items:
