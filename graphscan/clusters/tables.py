@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from graphscan.clusters.configuration import Configuration, fitted_configuration, incidence_p_value
+from graphscan.clusters.digital_dna import action_strings
 from graphscan.clusters.explanations import best_match, explanation_context, explanations
 from graphscan.clusters.incidence import layer_incidence
 from graphscan.clusters.membership import company
@@ -198,8 +199,9 @@ def _cluster_row(
         acts,
         problem.incidence,
         window_s=cluster.test.window_s,
-        member_action_strings=_action_strings(events, cluster.members),
+        member_action_strings=action_strings(events, cluster.members),
         seed=seed,
+        model=models[layer],
     )
     tried = explanations(
         explanation_context(
@@ -238,31 +240,6 @@ def _cluster_row(
         for e in tried
     ]
     return row, why
-
-
-_ACTION_LETTERS: Final = {
-    "post": "P",
-    "repost": "R",
-    "comment": "C",
-    "like": "L",
-    "follow": "F",
-    "message": "M",
-    "chat_message": "T",
-    "chat_join": "J",
-    "profile": "B",
-    "other": "O",
-}
-
-
-def _action_strings(events: EncodedEvents, members: IntArray) -> list[str]:
-    """All actions of each member in time order, one letter each (the digital DNA of an account)."""
-    rows = np.flatnonzero(np.isin(events.account, members))
-    letters = [_ACTION_LETTERS[a] for a in events.table["action"].take(pa.array(rows)).to_pylist()]
-    of_member = np.searchsorted(members, events.account[rows])
-    strings: list[list[str]] = [[] for _ in members]
-    for letter, k in zip(letters, of_member.tolist(), strict=True):
-        strings[k].append(letter)
-    return ["".join(s) for s in strings]
 
 
 def _tests(detection: Detection, models: dict[str, Configuration]) -> pa.Table:

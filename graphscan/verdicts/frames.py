@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from graphscan.clusters.tables import EVIDENCE_SCHEMA
 from graphscan.events.model import SURFACES
 from graphscan.signals import SignalTable
 from graphscan.signals.network import ClusterStanding
@@ -37,18 +38,6 @@ ACCOUNT_SCHEMA: Final = pa.schema(
         ("reasons", pa.string()),
         ("n_events", pa.int64()),
         ("insufficient_evidence", pa.bool_()),
-    ]
-)
-EVIDENCE_SCHEMA: Final = pa.schema(
-    [
-        ("cluster_id", pa.string()),
-        ("account_id", pa.string()),
-        ("event_id", pa.string()),
-        ("object_id", pa.string()),
-        ("layer", pa.string()),
-        ("at", pa.timestamp("us", "UTC")),
-        ("lag_s", pa.float64()),
-        ("reason", pa.string()),
     ]
 )
 EXPLANATION_SCHEMA: Final = pa.schema(
