@@ -336,8 +336,15 @@ def _is_rate_limit(error: BaseException | None) -> bool:
 
 
 def _may_come_back(error: Exception) -> bool:
-    from neo4j.exceptions import DriverError, Neo4jError
+    """Whether to run the transaction again once the server answers.
 
+    The driver does not where the connection broke during the commit, because it cannot know whether that went
+    through. Bodies here give the same when run twice, so it does not matter.
+    """
+    from neo4j.exceptions import DriverError, IncompleteCommit, Neo4jError
+
+    if isinstance(error, IncompleteCommit):
+        return True
     return isinstance(error, DriverError | Neo4jError) and error.is_retryable()
 
 
